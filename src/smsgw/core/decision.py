@@ -1,0 +1,207 @@
+"""What happens next to a message: after an answer, after a look-up, when its timer rings."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from smsgw.core import backoff
+from smsgw.core.failure import POLICIES, LookUp, LookUpResult, Outcome, SendResult
+from smsgw.core.lifecycle import Change, Timers, begin, fail, finish, requeue, sent, step, unknown
+from smsgw.core.message import Attempt, Event, EventType, Message, Reason, Status
+from smsgw.core.routing import NoCandidate
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A provider of this round that did not take the message, although another time or another provider may."""
+
+    provider: str
+    outcome: Outcome
+    retry_after: timedelta | None = None
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One walk through the candidates: who is left to ask and who has refused."""
+
+    left: tuple[str, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+
+class LookUpDue(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider of this UNKNOWN attempt shall be asked; `change` leases the message for the call."""
+
+    change: Change
+    attempt: Attempt
+
+
+def start(
+    message: Message, candidates: Sequence[str] | NoCandidate, now: datetime, *, timers: Timers, jitter: float
+) -> tuple[Change, Round | None]:
+    """Start a round for a message that is due, or end it: expired, out of attempts, nobody to ask."""
+    if now >= message.expires_at:
+        return fail(message, Reason.EXPIRED, now), None
+    if message.attempts_made >= timers.max_attempts:
+        return fail(message, Reason.MAX_ATTEMPTS, now), None
+    if isinstance(candidates, NoCandidate):
+        if candidates.is_final:
+            return fail(message, candidates.reason, now), None
+        return _retry(message, Round(left=()), now, timers=timers, jitter=jitter, reason=candidates.reason), None
+    return begin(message, candidates[0], now, timers), Round(left=tuple(candidates[1:]))
+
+
+def decide(
+    message: Message,
+    attempt: Attempt,
+    round_: Round,
+    result: SendResult,
+    now: datetime,
+    *,
+    timers: Timers,
+    jitter: float,
+    can_look_up: bool,
+) -> tuple[Change, Round | None]:
+    """Turn a provider's answer into the next state; a Round comes back when another provider is to be asked now."""
+    ended = finish(attempt, result.outcome, now, provider_message_id=result.provider_message_id, detail=result.detail)
+    if result.outcome is Outcome.ACCEPTED:
+        return sent(message, ended, now, timers), None
+    if result.outcome is Outcome.UNKNOWN:
+        return unknown(message, ended, now, look_up=can_look_up, timers=timers), None
+    policy = POLICIES[result.outcome]
+    if not policy.another_now:
+        reason = Reason(result.outcome.value)
+        return fail(message, reason, now, finished=ended, details=_why(result)), None
+    refusal = Refusal(attempt.provider, result.outcome, result.retry_after)
+    walked = Round(left=round_.left, refusals=(*round_.refusals, refusal))
+    if now >= message.expires_at:
+        return fail(message, Reason.EXPIRED, now, finished=ended), None
+    if message.attempts_made >= timers.max_attempts:
+        return fail(message, Reason.MAX_ATTEMPTS, now, finished=ended), None
+    if walked.left:
+        return _next_provider(message, ended, walked, now, timers, _why(result))
+    if any(POLICIES[each.outcome].same_later for each in walked.refusals):
+        return _retry(message, walked, now, timers=timers, jitter=jitter, finished=ended), None
+    return fail(message, Reason.REJECTED, now, finished=ended, details=_why(result)), None
+
+
+def when_due(
+    message: Message, last: Attempt | None, now: datetime, *, timers: Timers, can_look_up: bool
+) -> Change | LookUpDue:
+    """Decide about a message whose timer rang and that is not waiting for a round: a dead lease, UNKNOWN, SENT."""
+    if message.status is Status.SENT:
+        final = step(message, now, Status.SENT, reason=Reason.NO_REPORT, due_at=None)
+        event = Event(EventType.REPORT_DEADLINE, now, message.provider_final, {"reason": Reason.NO_REPORT})
+        return Change(message=final, events=(event,), previous=message.status)
+    if message.status is Status.PROCESSING:
+        return _dead_lease(message, last, now, timers=timers, can_look_up=can_look_up)
+    if last is None:
+        raise ValueError(f"{message.tracking_id} is {message.status} without an attempt")
+    if can_look_up:
+        leased = step(message, now, Status.UNKNOWN, due_at=now + timers.lease)
+        return LookUpDue(change=Change(message=leased, previous=message.status), attempt=last)
+    return _settle_unknown(message, last, now, timers)
+
+
+def after_look_up(message: Message, attempt: Attempt, result: LookUpResult, now: datetime, *, timers: Timers) -> Change:
+    """Turn a provider's answer about an UNKNOWN attempt into the next state."""
+    if result.answer is LookUp.FOUND:
+        known = finish(attempt, Outcome.ACCEPTED, now, provider_message_id=result.provider_message_id)
+        return sent(message, known, now, timers)
+    if result.answer is LookUp.CANNOT_SAY:
+        return _settle_unknown(message, attempt, now, timers)
+    if message.absences == 0:
+        return _wait(message, attempt, now, now + timers.unknown_settle, absences=1)
+    absent = finish(attempt, Outcome.ABSENT, attempt.finished_at or now)
+    if now >= message.expires_at:
+        return fail(message, Reason.EXPIRED, now, finished=absent)
+    if message.attempts_made >= timers.max_attempts:
+        return fail(message, Reason.MAX_ATTEMPTS, now, finished=absent)
+    return requeue(
+        message,
+        now,
+        due_at=now,
+        rounds=message.rounds,
+        details={"because": "the provider, asked twice, does not know the reference"},
+        finished=absent,
+        prefer=attempt.provider,
+    )
+
+
+def _dead_lease(message: Message, last: Attempt | None, now: datetime, *, timers: Timers, can_look_up: bool) -> Change:
+    if last is None or last.outcome is not None:
+        return requeue(message, now, due_at=now, rounds=message.rounds, details={"because": "the worker went away"})
+    lost = finish(last, Outcome.UNKNOWN, now, detail="the worker went away during the call")
+    return unknown(message, lost, now, look_up=can_look_up, timers=timers)
+
+
+def _settle_unknown(message: Message, attempt: Attempt, now: datetime, timers: Timers) -> Change:
+    """Apply ON_UNKNOWN where nobody can be asked."""
+    if now >= message.expires_at:
+        return fail(message, Reason.OUTCOME_UNKNOWN, now)
+    if not timers.resend_unknown:
+        return _wait(message, attempt, now, message.expires_at, absences=0)
+    settled_at = (attempt.finished_at or now) + timers.unknown_settle
+    if now < settled_at:
+        return _wait(message, attempt, now, min(settled_at, message.expires_at), absences=0)
+    if message.attempts_made >= timers.max_attempts:
+        return fail(message, Reason.OUTCOME_UNKNOWN, now)
+    return requeue(
+        message,
+        now,
+        due_at=now,
+        rounds=message.rounds,
+        details={"duplicate_risk": True, "because": "no evidence within the settle time"},
+        prefer=attempt.provider,
+        duplicate_risk=True,
+    )
+
+
+def _wait(message: Message, attempt: Attempt, now: datetime, until: datetime, *, absences: int) -> Change:
+    details = {"answer": "absent" if absences else "cannot say", "next_look_at": until.isoformat()}
+    waiting = step(message, now, Status.UNKNOWN, due_at=until, absences=absences)
+    event = Event(EventType.LOOKED_UP, now, attempt.provider, details)
+    return Change(message=waiting, events=(event,), previous=message.status)
+
+
+def _next_provider(
+    message: Message, ended: Attempt, walked: Round, now: datetime, timers: Timers, why: dict[str, str]
+) -> tuple[Change, Round]:
+    chosen, *left = walked.left
+    change = begin(message, chosen, now, timers)
+    switched = Event(EventType.PROVIDER_SWITCHED, now, chosen, {"from": ended.provider, "to": chosen, **why})
+    merged = msgspec.structs.replace(change, finished=ended, events=(switched, *change.events))
+    return merged, Round(left=tuple(left), refusals=walked.refusals)
+
+
+def _retry(
+    message: Message,
+    walked: Round,
+    now: datetime,
+    *,
+    timers: Timers,
+    jitter: float,
+    finished: Attempt | None = None,
+    reason: Reason | None = None,
+) -> Change:
+    """End a round with another one later, never past the expiry."""
+    wait = backoff.delay(message.rounds, base=timers.retry_base, cap=timers.retry_max, jitter=jitter)
+    due_at = now + max(wait, _not_before(walked, timers))
+    if due_at >= message.expires_at:
+        return fail(
+            message, reason or Reason.EXPIRED, now, finished=finished, details={"next_attempt_at": due_at.isoformat()}
+        )
+    details = {each.provider: each.outcome.value for each in walked.refusals}
+    because = {"because": reason.value} if reason else {"refused": details}
+    return requeue(message, now, due_at=due_at, rounds=message.rounds + 1, details=because, finished=finished)
+
+
+def _not_before(walked: Round, timers: Timers) -> timedelta:
+    """How long everybody who may be asked again has told us to wait; hostile values are clamped to the cap."""
+    later = [each for each in walked.refusals if POLICIES[each.outcome].same_later]
+    waits = [each.retry_after for each in later if each.retry_after is not None]
+    if not waits or len(waits) < len(later):
+        return timedelta(0)
+    return min(timers.retry_max, max(min(waits), timedelta(0)))
+
+
+def _why(result: SendResult) -> dict[str, str]:
+    return {"outcome": result.outcome.value} | ({"detail": result.detail} if result.detail else {})

@@ -1,0 +1,206 @@
+"""Facts. The rooms state them, telemetry listens: one struct per thing an operator may want to count or read."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from smsgw.core.failure import Outcome
+from smsgw.core.lifecycle import Change
+from smsgw.core.message import Status
+from smsgw.core.providers import Providers
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all facts; a listener that does not know one ignores it."""
+
+
+# --- gateway ----------------------------------------------------------------------------------------------------------
+
+
+class RequestAccepted(Fact, frozen=True, kw_only=True):
+    """A send request was answered with success, published now or replayed."""
+
+    tracking_id: UUID
+    client_key: str
+    to: str
+    """Unmasked; listeners mask it."""
+    seconds: float
+    is_takeover: bool = False
+
+
+class RequestReplayed(Fact, frozen=True, kw_only=True):
+    """A stored response was given again."""
+
+    client_key: str
+    status: int
+    seconds: float
+
+
+class RequestRefused(Fact, frozen=True, kw_only=True):
+    """A send request was answered with an error."""
+
+    error_code: str
+    status: int
+    client_key: str | None
+    tracking_id: UUID | None
+    seconds: float
+
+
+class GateBlocked(Fact, frozen=True, kw_only=True):
+    """The provider gate refused; `error_code` is one of the gate's four."""
+
+    error_code: str
+    client_key: str
+    providers: tuple[str, ...] = ()
+
+
+class HeartbeatSent(Fact, frozen=True, kw_only=True):
+    """A heartbeat was confirmed by the broker."""
+
+
+class HeartbeatFailed(Fact, frozen=True, kw_only=True):
+    """A heartbeat was not confirmed; it is tried again after `retry_in_seconds`."""
+
+    retry_in_seconds: float
+
+
+# --- worker -----------------------------------------------------------------------------------------------------------
+
+
+class MessageMoved(Fact, frozen=True, kw_only=True):
+    """A Change was committed: intake, an outcome, a retry, a report, a timer."""
+
+    change: Change
+    seconds_in_flight: float | None = None
+    """From created_at to this commit, when the message became SENT."""
+
+
+class AttemptFinished(Fact, frozen=True, kw_only=True):
+    """A provider answered, or did not."""
+
+    tracking_id: UUID
+    client_key: str
+    provider: str
+    number: int
+    outcome: Outcome
+    seconds: float
+    detail: str | None = None
+
+
+class CopyDropped(Fact, frozen=True, kw_only=True):
+    """The broker delivered an envelope that the store already had."""
+
+    tracking_id: UUID
+
+
+class Poisoned(Fact, frozen=True, kw_only=True):
+    """An undecodable member went to the dead-letter queue."""
+
+    reason: str
+    size: int
+
+
+class LateOutcome(Fact, frozen=True, kw_only=True):
+    """An outcome came after its lease was gone; it was kept as evidence on the attempt."""
+
+    tracking_id: UUID
+    provider: str
+    outcome: Outcome | None
+
+
+class ReportReceived(Fact, frozen=True, kw_only=True):
+    """An authentic report was committed to the inbox (`is_new` False: it was there already)."""
+
+    provider: str
+    count: int
+    new: int
+
+
+class ReportRefused(Fact, frozen=True, kw_only=True):
+    """A webhook call was forged or unreadable."""
+
+    provider: str
+    is_forged: bool
+    why: str
+
+
+class ReportUnmatched(Fact, frozen=True, kw_only=True):
+    """A report fits no message of ours (yet)."""
+
+    provider: str
+    is_given_up: bool
+
+
+class HeartbeatSeen(Fact, frozen=True, kw_only=True):
+    """A gateway's heartbeat was stored."""
+
+    instance: str
+    ts: datetime
+
+
+class FingerprintMismatch(Fact, frozen=True, kw_only=True):
+    """A gateway runs with another configuration than EXPECTED_*; `kind` is `clients` or `providers`."""
+
+    kind: str
+    instance: str
+    expected: str
+    seen: str
+
+
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
+class DependencyLost(Fact, frozen=True, kw_only=True):
+    """`broker`, `database` or `limits` does not answer."""
+
+    dependency: str
+    detail: str
+
+
+class DependencyBack(Fact, frozen=True, kw_only=True):
+    """It answers again."""
+
+    dependency: str
+
+
+class StoreCalled(Fact, frozen=True, kw_only=True):
+    """One store transaction: how long it took, how many rows it served, whether it failed."""
+
+    operation: str
+    rows: int
+    seconds: float
+    is_failed: bool = False
+
+
+class ConfigLoaded(Fact, frozen=True, kw_only=True):
+    """A role runs with these providers: at start and after every reload."""
+
+    providers: Providers
+
+
+class ReloadFailed(Fact, frozen=True, kw_only=True):
+    """A SIGHUP found a bad file; the old configuration stays. `why` is the one line that a start would print."""
+
+    why: str
+
+
+class QueueDepthSeen(Fact, frozen=True, kw_only=True):
+    """How much waits in the broker."""
+
+    waiting: int
+    dead: int
+
+
+class BacklogSeen(Fact, frozen=True, kw_only=True):
+    """How many messages wait in the database, by status."""
+
+    counts: dict[Status, int]
+
+
+class Crashed(Fact, frozen=True, kw_only=True):
+    """A bug: an exception that nobody expected, with where it came from. Never an input's fault."""
+
+    where: str
+    error: BaseException
+    tracking_id: UUID | None = None

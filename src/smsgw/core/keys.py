@@ -1,0 +1,115 @@
+"""API keys and the clients they open: parsed once, looked up by digest, compared in constant time."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_PUBLIC_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_KEY_LENGTH = 255
+
+
+class ClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of CLIENT_CONFIG."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    is_active: bool
+    daily_quota: Annotated[int, Meta(ge=0)] | None
+    """Accepted messages per UTC day; null is unlimited, 0 is none."""
+    id: str | None = None
+    scopes: tuple[str, ...] = ("send",)
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is calling. `client_key` is the public id: the only name under which a client is stored, logged or counted."""
+
+    client_key: str
+    name: str
+    is_active: bool
+    daily_quota: int | None
+    scopes: frozenset[str]
+
+
+SCOPES = frozenset({"send", "ops"})
+
+
+class ClientConfigError(ValueError):
+    """CLIENT_CONFIG breaks a rule; the message says which, without the key."""
+
+
+class Clients:
+    """Every configured client by the digest of its key."""
+
+    def __init__(self, by_digest: Mapping[bytes, Client]) -> None:
+        self._by_digest = dict(by_digest)
+
+    @classmethod
+    def parse(cls, raw: str) -> "Clients":
+        """Return the clients of a raw CLIENT_CONFIG; raises ClientConfigError with one line."""
+        try:
+            entries = msgspec.json.decode(raw, type=dict[str, ClientConfig])
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ClientConfigError(_without_keys(str(error))) from None
+        by_digest: dict[bytes, Client] = {}
+        seen: set[str] = set()
+        for number, (key, entry) in enumerate(entries.items(), 1):
+            digest = _digest_of(key, number)
+            client = _client(entry, digest, number)
+            if digest in by_digest:
+                raise ClientConfigError(f"entry {number} ({entry.name}): the same API key stands twice")
+            if client.client_key in seen:
+                raise ClientConfigError(f"entry {number} ({entry.name}): the id {client.client_key!r} stands twice")
+            seen.add(client.client_key)
+            by_digest[digest] = client
+        return cls(by_digest)
+
+    def authenticate(self, presented: str | None) -> Client | None:
+        """Return the active client of this key, else None; missing, malformed, unknown and inactive take one path."""
+        key = presented or ""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        client = self._by_digest.get(digest)
+        # The dictionary found it by the digest of 256 bits; the comparison keeps the last step free of early exits.
+        is_known = hmac.compare_digest(digest, digest if client else bytes(32))
+        if not is_known or client is None or not client.is_active or not 0 < len(key) <= MAX_KEY_LENGTH:
+            return None
+        return client
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._by_digest.values())
+
+
+def _digest_of(key: str, number: int) -> bytes:
+    if key.startswith("sha256:"):
+        if not (match := _DIGEST.fullmatch(key)):
+            raise ClientConfigError(f"entry {number}: `sha256:` must be followed by 64 lower-case hex digits")
+        return bytes.fromhex(match[1])
+    if not 0 < len(key) <= MAX_KEY_LENGTH or not all("!" <= char <= "~" for char in key):
+        raise ClientConfigError(f"entry {number}: an API key is 1 to {MAX_KEY_LENGTH} visible ASCII characters")
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _client(entry: ClientConfig, digest: bytes, number: int) -> Client:
+    if unknown := set(entry.scopes) - SCOPES:
+        raise ClientConfigError(f"entry {number} ({entry.name}): unknown scope {sorted(unknown)[0]!r}")
+    if entry.id is not None and not _PUBLIC_ID.fullmatch(entry.id):
+        raise ClientConfigError(f"entry {number} ({entry.name}): an id is 1 to 64 of A-Z a-z 0-9 . _ -")
+    return Client(
+        client_key=entry.id or digest.hex()[:12],
+        name=entry.name,
+        is_active=entry.is_active,
+        daily_quota=entry.daily_quota,
+        scopes=frozenset(entry.scopes),
+    )
+
+
+def _without_keys(message: str) -> str:
+    # msgspec names the path of an error with `[...]` for dictionary keys, so no key can be in it.
+    return message

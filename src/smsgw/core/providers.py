@@ -1,0 +1,137 @@
+"""Providers as configured, their aliases, and the gate that refuses what is doomed."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+RESERVED_NAMES = frozenset({"send", "providers", "health", "requests", "rate-limits", "distribution-stats"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of PROVIDERS_CONFIG."""
+
+    is_active: bool
+    is_operational: bool
+    aliases: tuple[str, ...] = ()
+    note: str | None = None
+    kind: str | None = None
+    priority: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    weight: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    rate_limit: Annotated[float, Meta(ge=0)] | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a message may be sent through it."""
+        return self.is_active and self.is_operational
+
+
+class ProviderConfigError(ValueError):
+    """PROVIDERS_CONFIG breaks a rule; the message names the entry and the mistake."""
+
+
+class Providers:
+    """The configured providers by canonical name, and every name or alias, in any case, that leads to one."""
+
+    def __init__(self, by_name: Mapping[str, ProviderConfig]) -> None:
+        self._by_name = dict(by_name)
+        self._canonical = _names_and_aliases(self._by_name)
+
+    @classmethod
+    def parse(cls, raw: str) -> "Providers":
+        """Return the providers of a raw PROVIDERS_CONFIG; raises ProviderConfigError with one line."""
+        try:
+            return cls(msgspec.json.decode(raw, type=dict[str, ProviderConfig]))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ProviderConfigError(str(error)) from None
+
+    def resolve(self, name: str) -> str | None:
+        """Return the canonical name of a name or alias in any case, or None."""
+        return self._canonical.get(name) or self._canonical.get(name.casefold())
+
+    def is_usable(self, name: str) -> bool:
+        """Whether the provider of this canonical name exists and is active and operational."""
+        config = self._by_name.get(name)
+        return config is not None and config.is_usable
+
+    def usable(self) -> tuple[str, ...]:
+        """Return the canonical names of all active and operational providers, in the order of the configuration."""
+        return tuple(name for name, config in self._by_name.items() if config.is_usable)
+
+    def kind_of(self, name: str) -> str:
+        """Return the adapter's name: `kind`, else the provider's name lower-cased with `_` for `-`."""
+        return self._by_name[name].kind or name.lower().replace("-", "_")
+
+    def __getitem__(self, name: str) -> ProviderConfig:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+class UnknownProvider(msgspec.Struct, frozen=True):
+    """A requested name that is neither a provider nor an alias."""
+
+    requested: str
+    allowed: tuple[str, ...]
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """The gate's refusal: `error_code` is PROVIDER_DISABLED, ALL_PROVIDERS_DISABLED or NO_PROVIDER_AVAILABLE."""
+
+    error_code: str
+    providers: tuple[str, ...] = ()
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """The request may go on, with these canonical names (empty: smart selection)."""
+
+    effective: tuple[str, ...]
+
+
+def gate(requested: Sequence[str] | None, providers: Providers, *, enabled: bool) -> Passed | Blocked | UnknownProvider:
+    """Decide whether a request can be served at all (spec section 3, step 5). With `enabled` False only names count."""
+    names: dict[str, None] = {}
+    for name in requested or ():
+        canonical = providers.resolve(name)
+        if canonical is None:
+            return UnknownProvider(name, tuple(providers))
+        names[canonical] = None
+    wanted = tuple(names)
+    if not enabled:
+        return Passed(wanted)
+    if not wanted:
+        return Passed(()) if providers.usable() else Blocked("NO_PROVIDER_AVAILABLE")
+    effective = tuple(name for name in wanted if providers.is_usable(name))
+    if effective:
+        return Passed(effective)
+    return Blocked("PROVIDER_DISABLED" if len(wanted) == 1 else "ALL_PROVIDERS_DISABLED", wanted)
+
+
+def _names_and_aliases(by_name: Mapping[str, ProviderConfig]) -> dict[str, str]:
+    owners: dict[str, str] = {}
+    for name, config in by_name.items():
+        _check_entry(name, config)
+        for word in dict.fromkeys((name, *config.aliases)):
+            owner = owners.setdefault(word.casefold(), name)
+            if owner != name:
+                raise ProviderConfigError(f"{word!r} of {name!r} collides with a name or alias of {owner!r}")
+    return owners
+
+
+def _check_entry(name: str, config: ProviderConfig) -> None:
+    for word in (name, *config.aliases):
+        if not _NAME.fullmatch(word):
+            raise ProviderConfigError(f"{word!r}: a name or alias is 1 to 64 of A-Z a-z 0-9 . _ -")
+        if word.casefold() in RESERVED_NAMES:
+            raise ProviderConfigError(f"{word!r} is reserved: it is a path of the operations API")
+    if config.kind is not None and not _KIND.fullmatch(config.kind):
+        raise ProviderConfigError(f"{name!r}: kind {config.kind!r} is not an adapter's name (a-z 0-9 _)")

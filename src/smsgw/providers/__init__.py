@@ -1,0 +1,1 @@
+"""One file per provider kind; base.py does the awaiting."""

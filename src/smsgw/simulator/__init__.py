@@ -1,0 +1,1 @@
+"""`smsgw mock-provider`: a provider to practise with."""

@@ -1,0 +1,1 @@
+"""Queues, stores and limits: the implementations of the ports that keep things."""

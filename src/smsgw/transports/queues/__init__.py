@@ -1,0 +1,1 @@
+"""The queue between gateway and worker."""

@@ -1,0 +1,1 @@
+"""The store that owns a message from the worker's commit on."""

@@ -1,0 +1,1 @@
+"""The worker as HTTP sees it."""
