@@ -133,10 +133,11 @@ class ReportUnmatched(Fact, frozen=True, kw_only=True):
 
 
 class HeartbeatSeen(Fact, frozen=True, kw_only=True):
-    """A gateway's heartbeat was stored."""
+    """What the database knows of one gateway instance's heartbeat; stated again every few seconds."""
 
     instance: str
     ts: datetime
+    interval_seconds: float = 60
 
 
 class FingerprintMismatch(Fact, frozen=True, kw_only=True):

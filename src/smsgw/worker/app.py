@@ -1,0 +1,91 @@
+"""The worker's loops, started in order and stopped so that nothing in flight is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from smsgw.core.ports import Consumer
+from smsgw.worker.dispatch import Dispatcher
+from smsgw.worker.heartbeat import HeartbeatConsumer
+from smsgw.worker.intake import Intake
+from smsgw.worker.outage import StoreGate
+from smsgw.worker.reports import ReportApplier
+from smsgw.worker.supervise import Supervisor
+from smsgw.worker.sweep import RoundSweeper, TimerSweeper
+from smsgw.worker.watch import Watch
+
+DRAIN_SECONDS = 15.0
+STARTERS_SECONDS = 3.0
+
+
+class Worker:
+    """Everything that runs between the broker and the providers; HTTP is beside it."""
+
+    def __init__(
+        self,
+        *,
+        supervisor: Supervisor,
+        gate: StoreGate,
+        intake: Intake,
+        consumer: Consumer,
+        dispatcher: Dispatcher,
+        rounds: RoundSweeper,
+        timers: TimerSweeper,
+        reports: ReportApplier,
+        heartbeats: HeartbeatConsumer,
+        watch: Watch,
+    ) -> None:
+        self._supervisor = supervisor
+        self._gate = gate
+        self._intake = intake
+        self._consumer = consumer
+        self._dispatcher = dispatcher
+        self._rounds = rounds
+        self._timers = timers
+        self._background: dict[str, Callable[[], Awaitable[float]]] = {
+            "timers": timers.run_once,
+            "reports": reports.run_once,
+            "heartbeats": heartbeats.run_once,
+            "watch": watch.run_once,
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then start nothing new, give back what is not committed, and let calls in flight end."""
+        try:
+            if not await self._has_schema(stop):
+                return
+            await self._work(stop)
+        finally:
+            await self._timers.close()
+            await self._gate.close()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        stopping = self._supervisor.stopping
+        starters = {
+            asyncio.create_task(self._intake.run_until(stopping), name="intake"),
+            asyncio.create_task(self._supervisor.repeat(self._rounds.run_once, where="rounds"), name="rounds"),
+        }
+        background = {
+            asyncio.create_task(self._supervisor.repeat(run, where=name), name=name)
+            for name, run in self._background.items()
+        }
+        try:
+            await stop.wait()
+            stopping.set()
+            await asyncio.wait(starters, timeout=STARTERS_SECONDS)
+            await self._consumer.pause()
+            await self._dispatcher.drain(DRAIN_SECONDS)
+        finally:
+            for task in (*starters, *background):
+                task.cancel()
+            await asyncio.gather(*starters, *background, return_exceptions=True)
+
+    async def _has_schema(self, stop: asyncio.Event) -> bool:
+        """Wait for the store and this release's schema: before that nothing is consumed. False when stopped first."""
+        usable = asyncio.create_task(self._gate.wait_until_usable())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({usable, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        is_usable = usable.done()
+        for task in (usable, stopped):
+            task.cancel()
+        await asyncio.gather(usable, stopped, return_exceptions=True)
+        return is_usable

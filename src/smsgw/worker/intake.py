@@ -1,0 +1,182 @@
+"""From the broker into the database: batch, choose, insert leased, commit, launch, acknowledge."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET
+
+from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode
+from smsgw.core.events import CopyDropped, Crashed, Poisoned
+from smsgw.core.lifecycle import Change
+from smsgw.core.message import Message, Status
+from smsgw.core.ports import Arrival, Clock, Consumer, Delivery, Observer, Store, StoreUnavailableError
+from smsgw.core.ttl import expiry
+from smsgw.worker.dispatch import Dispatcher, Planned, moved
+from smsgw.worker.outage import StoreGate
+from smsgw.worker.slots import Slots
+from smsgw.worker.supervise import RESTART_SECONDS
+
+RETRIES = 3
+RETRY_SECONDS = 0.5
+
+
+class Parcel:
+    """One delivery and how many of its members are not yet safe."""
+
+    def __init__(self, delivery: Delivery, members: int) -> None:
+        self._delivery = delivery
+        self._left = members
+
+    async def done(self) -> None:
+        """Count one member as safe; the last one acknowledges the delivery."""
+        self._left -= 1
+        if self._left == 0:
+            await self._delivery.ack()
+
+
+class Intake:
+    """Moves envelopes from the queue into the store, as fast as slots get free: the backlog stays in the broker."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        store: Store,
+        gate: StoreGate,
+        dispatcher: Dispatcher,
+        slots: Slots,
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
+        self._consumer = consumer
+        self._store = store
+        self._gate = gate
+        self._dispatcher = dispatcher
+        self._slots = slots
+        self._observer = observer
+        self._clock = clock
+        self._members: deque[tuple[Envelope, Parcel]] = deque()
+
+    async def run_until(self, stopping: asyncio.Event) -> None:
+        """Take messages in until `stopping`, and finish the batch at hand. While the store is away, and after a bug,
+        everything that is not committed goes back to the broker."""
+        while not stopping.is_set():
+            try:
+                await self.run_once(stopping)
+            except StoreUnavailableError as error:
+                await self._sit_out(self._gate.wait_until_back(str(error)))
+            except Exception as error:  # noqa: BLE001  (a bug must not end the intake)
+                self._observer(Crashed(where="intake", error=error))
+                await self._sit_out(asyncio.sleep(RESTART_SECONDS))
+
+    async def run_once(self, stopping: asyncio.Event) -> None:
+        """Take in one batch of at most MAX_BATCH messages, as large as slots are free."""
+        if not self._members:
+            await self._receive(stopping)
+        if not self._members:
+            return
+        taken = await self._slots.take(min(len(self._members), MAX_BATCH))
+        batch = [self._members.popleft() for _ in range(taken)]
+        try:
+            taken -= await self._take_in(batch)
+        finally:
+            self._slots.give(taken)
+
+    async def _receive(self, stopping: asyncio.Event) -> None:
+        for delivery in await self._receive_or_stop(stopping):
+            members = decode(delivery.body)
+            parcel = Parcel(delivery, len(members))
+            for member in members:
+                if isinstance(member, Poison):
+                    await self._bury(member, parcel)
+                else:
+                    self._members.append((member, parcel))
+
+    async def _receive_or_stop(self, stop: asyncio.Event) -> Sequence[Delivery]:
+        receiving = asyncio.ensure_future(self._consumer.receive(MAX_BATCH))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if receiving.done():
+            return receiving.result()
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)
+        return ()
+
+    async def _bury(self, poison: Poison, parcel: Parcel) -> None:
+        """Move what cannot be decoded to the dead-letter queue, confirmed before its delivery may be acknowledged."""
+        if await self._consumer.bury(poison.body, poison.reason):
+            self._observer(Poisoned(reason=poison.reason, size=len(poison.body)))
+            await parcel.done()
+
+    async def _take_in(self, batch: Sequence[tuple[Envelope, Parcel]]) -> int:
+        """Commit a batch and launch what starts at once; return how many slots went with it."""
+        now = self._clock()
+        plans = [self._plan(envelope, now) for envelope, _ in batch]
+        arrivals = [
+            Arrival(change=plan.change, idempotency_hash=_hash(envelope))
+            for plan, (envelope, _) in zip(plans, batch, strict=True)
+        ]
+        committed = await self._commit(arrivals)
+        launched = 0
+        for (envelope, _), plan, change in zip(batch, plans, committed, strict=True):
+            launched += self._begin(envelope, plan, change)
+        for _, parcel in batch:
+            await parcel.done()
+        return launched
+
+    async def _commit(self, arrivals: Sequence[Arrival]) -> Sequence[Change | None]:
+        """Insert; after a blink of the store ask again with the same arrivals, which finds what did get through."""
+        for _ in range(RETRIES):
+            try:
+                return await self._store.take_in(arrivals)
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+        return await self._store.take_in(arrivals)
+
+    def _begin(self, envelope: Envelope, plan: Planned, change: Change | None) -> int:
+        if change is None:
+            self._observer(CopyDropped(tracking_id=envelope.tracking_id))
+            return 0
+        self._observer(moved(change))
+        if plan.round is None or change.message.status is not Status.PROCESSING:
+            return 0
+        self._dispatcher.launch(Planned(change, plan.round))
+        return 1
+
+    def _plan(self, envelope: Envelope, now: datetime) -> Planned:
+        planned = self._dispatcher.plan(_message(envelope, now), now)
+        return Planned(msgspec.structs.replace(planned.change, previous=None), planned.round)
+
+    async def _sit_out(self, until: Awaitable[None]) -> None:
+        """Give back what is not committed, close the channel once, and subscribe again afterwards."""
+        self._members.clear()
+        await self._consumer.pause()
+        try:
+            await until
+        finally:
+            await self._consumer.resume()
+
+
+def _hash(envelope: Envelope) -> str | None:
+    return None if envelope.idempotency_hash is UNSET else envelope.idempotency_hash
+
+
+def _message(envelope: Envelope, now: datetime) -> Message:
+    """Return the message as it would be before its first step: fence 0, so that the first commit makes it 1."""
+    return Message(
+        tracking_id=envelope.tracking_id,
+        client_key=envelope.client_key,
+        to=envelope.to,
+        text=envelope.text,
+        ttl_seconds=envelope.ttl_seconds,
+        providers=envelope.providers_effective,
+        created_at=envelope.created_at,
+        expires_at=expiry(envelope.created_at, envelope.ttl_seconds, now),
+        updated_at=now,
+        status=Status.QUEUED,
+        fence=0,
+    )

@@ -1,0 +1,47 @@
+"""What a worker does while its database is away: wait, all loops together, and say so once."""
+
+import asyncio
+
+from smsgw.core.events import DependencyBack, DependencyLost
+from smsgw.core.ports import Observer, Store, StoreUnavailableError
+
+
+class StoreGate:
+    """Lets the loops through while the store is usable. The first loop to meet an outage starts the polling."""
+
+    def __init__(self, store: Store, *, observer: Observer, poll_seconds: float = 0.5) -> None:
+        self._store = store
+        self._observer = observer
+        self._poll_seconds = poll_seconds
+        self._polling: asyncio.Task[None] | None = None
+
+    async def wait_until_usable(self) -> None:
+        """Return once the store answers and has this release's schema."""
+        problem = await self._problem()
+        if problem is not None:
+            await self.wait_until_back(problem)
+
+    async def wait_until_back(self, detail: str) -> None:
+        """Return once the store is usable again; concurrent callers share one poll."""
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll(detail), name="store-outage")
+        await asyncio.shield(self._polling)
+
+    async def close(self) -> None:
+        """Stop polling."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
+
+    async def _poll(self, detail: str) -> None:
+        self._observer(DependencyLost(dependency="database", detail=detail))
+        while await self._problem() is not None:  # noqa: ASYNC110  (the store has no event to wait for)
+            await asyncio.sleep(self._poll_seconds)
+        self._polling = None
+        self._observer(DependencyBack(dependency="database"))
+
+    async def _problem(self) -> str | None:
+        try:
+            return await self._store.problem()
+        except StoreUnavailableError as error:
+            return str(error)

@@ -1,0 +1,123 @@
+"""The database's timers: rounds that are due, dead leases, unknown outcomes, reports that never came."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from smsgw.core.decision import LookUpDue, after_look_up, when_due
+from smsgw.core.events import Crashed
+from smsgw.core.failure import LookUp, LookUpResult
+from smsgw.core.lifecycle import Change, Timers
+from smsgw.core.message import Attempt, Message, Status
+from smsgw.core.ports import Clock, Observer, Provider, Store, StoreUnavailableError
+from smsgw.worker.dispatch import Dispatcher, Planned, moved
+from smsgw.worker.outage import StoreGate
+from smsgw.worker.slots import Slots
+
+WAITING = frozenset({Status.QUEUED})
+TIMED = frozenset({Status.PROCESSING, Status.UNKNOWN, Status.SENT})
+BATCH = 50
+POLL_SECONDS = 0.25
+
+
+class RoundSweeper:
+    """Starts the rounds that are due: retries, and messages whose worker died."""
+
+    def __init__(self, *, store: Store, dispatcher: Dispatcher, slots: Slots, observer: Observer, clock: Clock) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._slots = slots
+        self._observer = observer
+        self._clock = clock
+
+    async def run_once(self) -> float:
+        """Claim and launch as many due messages as slots are free; return the seconds to rest."""
+        taken = await self._slots.take(BATCH)
+        launched = 0
+        try:
+            now = self._clock()
+            claimed = await self._store.claim(WAITING, now=now, limit=taken, plan=self._planner(now))
+            for _, planned in claimed:
+                self._observer(moved(planned.change))
+                if planned.round is not None:
+                    self._dispatcher.launch(planned)
+                    launched += 1
+        finally:
+            self._slots.give(taken - launched)
+        return 0 if len(claimed) == taken else POLL_SECONDS
+
+    def _planner(self, now: datetime) -> Callable[[Message, Attempt | None], Planned]:
+        return lambda message, _newest: self._dispatcher.plan(message, now)
+
+
+class TimerSweeper:
+    """Acts when a lease, a settle time or a report deadline has run out; asks providers about unknown outcomes."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        gate: StoreGate,
+        dispatcher: Dispatcher,
+        providers: Mapping[str, Provider],
+        timers: Timers,
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._dispatcher = dispatcher
+        self._providers = providers
+        self._timers = timers
+        self._observer = observer
+        self._clock = clock
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def run_once(self) -> float:
+        """Take one batch of rung timers; return the seconds to rest."""
+        limit = BATCH - len(self._asking)
+        if limit <= 0:
+            return POLL_SECONDS
+        now = self._clock()
+        claimed = await self._store.claim(TIMED, now=now, limit=limit, plan=self._planner(now))
+        for _, plan in claimed:
+            if isinstance(plan, LookUpDue):
+                self._ask_about(plan)
+            else:
+                self._observer(moved(plan))
+        return 0 if len(claimed) == limit else POLL_SECONDS
+
+    async def close(self) -> None:
+        """Stop asking; the leases of the look-ups run out by themselves."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
+    def _planner(self, now: datetime) -> Callable[[Message, Attempt | None], Change | LookUpDue]:
+        def plan(message: Message, newest: Attempt | None) -> Change | LookUpDue:
+            can_look_up = newest is not None and self._dispatcher.can_look_up(newest.provider)
+            return when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
+
+        return plan
+
+    def _ask_about(self, due: LookUpDue) -> None:
+        task = asyncio.create_task(self._look_up(due))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _look_up(self, due: LookUpDue) -> None:
+        message, attempt = due.change.message, due.attempt
+        try:
+            result = await self._providers[attempt.provider].look_up(message.tracking_id)
+        except Exception as error:  # noqa: BLE001  (a bug in an adapter: it could not be asked)
+            self._observer(Crashed(where=f"look-up {attempt.provider}", error=error, tracking_id=message.tracking_id))
+            result = LookUpResult(answer=LookUp.CANNOT_SAY)
+        change = after_look_up(message, attempt, result, self._clock(), timers=self._timers)
+        try:
+            if await self._store.apply(msgspec.structs.replace(change, previous=Status.UNKNOWN)):
+                self._observer(moved(change))
+        except StoreUnavailableError as error:
+            # The lease of the look-up brings the message back; the answer can be asked for again.
+            await self._gate.wait_until_back(str(error))
