@@ -108,8 +108,10 @@ def judge(record: Record | None, claim: Claim, now: datetime) -> Verdict:
 
 
 def claimed(record: Record | None, ask: Ask, claim: Claim, now: datetime, rules: ClaimRules) -> Record:
-    """Return the record after a FRESH or TAKEOVER verdict. A takeover keeps the tracking_id; one from a holder that went
-    silent may follow a publish that nobody knows of."""
+    """Return the record after a FRESH or TAKEOVER verdict.
+
+    A takeover keeps the tracking_id; one from a holder that went silent may follow a publish that nobody knows of.
+    """
     if record is None or now >= record.expires_at:
         return Record(
             fingerprint=claim.fingerprint,

@@ -72,15 +72,15 @@ def decide(
         return fail(message, reason, now, finished=ended, details=_why(result)), None
     refusal = Refusal(attempt.provider, result.outcome, result.retry_after)
     walked = Round(left=round_.left, refusals=(*round_.refusals, refusal))
+    if not walked.left and not any(POLICIES[each.outcome].same_later for each in walked.refusals):
+        return fail(message, Reason.REJECTED, now, finished=ended, details=_why(result)), None
     if now >= message.expires_at:
         return fail(message, Reason.EXPIRED, now, finished=ended), None
     if message.attempts_made >= timers.max_attempts:
         return fail(message, Reason.MAX_ATTEMPTS, now, finished=ended), None
     if walked.left:
         return _next_provider(message, ended, walked, now, timers, _why(result))
-    if any(POLICIES[each.outcome].same_later for each in walked.refusals):
-        return _retry(message, walked, now, timers=timers, jitter=jitter, finished=ended), None
-    return fail(message, Reason.REJECTED, now, finished=ended, details=_why(result)), None
+    return _retry(message, walked, now, timers=timers, jitter=jitter, finished=ended), None
 
 
 def when_due(
@@ -91,6 +91,9 @@ def when_due(
         final = step(message, now, Status.SENT, reason=Reason.NO_REPORT, due_at=None)
         event = Event(EventType.REPORT_DEADLINE, now, message.provider_final, {"reason": Reason.NO_REPORT})
         return Change(message=final, events=(event,), previous=message.status)
+    if last is not None and last.outcome is Outcome.ACCEPTED:
+        # Late evidence is on the attempt although nobody moved the message: never send it again.
+        return sent(message, last, now, timers)
     if message.status is Status.PROCESSING:
         return _dead_lease(message, last, now, timers=timers, can_look_up=can_look_up)
     if last is None:

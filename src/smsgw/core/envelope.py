@@ -1,6 +1,6 @@
 """The wire contract between gateway and worker: one broker message carries one envelope or an array of them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     providers_effective: Annotated[tuple[str, ...], Meta(max_length=16)]
     providers_original: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
     config_fingerprint: ConfigFingerprint = ConfigFingerprint()
-    idempotency_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | UnsetType = UNSET
+    idempotency_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)] | UnsetType = UNSET
 
 
 class Poison(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ def join(envelopes: list[bytes]) -> bytes:
 
 def decode(body: bytes) -> list[Envelope | Poison]:
     """Return every member of a broker message; what cannot be used comes back as Poison, never as an exception."""
-    if not body.lstrip()[:1] == b"[":
+    if body.lstrip()[:1] != b"[":
         return [_decode_one(body)]
     try:
         members = _split(body)
@@ -90,9 +90,24 @@ def _decode_one(body: bytes) -> Envelope | Poison:
         return Poison(body, f"undecodable: {_brief(error)}")
     if not is_e164(envelope.to):
         return Poison(body, "undecodable: `to` is not E.164")
-    if "\x00" in envelope.text:
-        return Poison(body, "undecodable: `text` contains NUL")
-    return envelope
+    if field := _field_with_nul(envelope):
+        return Poison(body, f"undecodable: `{field}` contains NUL")
+    try:
+        return msgspec.structs.replace(envelope, created_at=envelope.created_at.astimezone(UTC))
+    except OverflowError:
+        return Poison(body, "undecodable: `created_at` is out of range")
+
+
+def _field_with_nul(envelope: Envelope) -> str | None:
+    """Name the field that PostgreSQL would refuse, and with it every neighbour of its batch."""
+    strings = {
+        "text": envelope.text,
+        "client_key": envelope.client_key,
+        "providers_effective": "".join(envelope.providers_effective),
+        "providers_original": "".join(envelope.providers_original or ()),
+        "config_fingerprint": envelope.config_fingerprint.clients + envelope.config_fingerprint.providers,
+    }
+    return next((name for name, value in strings.items() if "\x00" in value), None)
 
 
 def _brief(error: Exception) -> str:

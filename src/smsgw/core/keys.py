@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -26,7 +26,7 @@ class ClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling. `client_key` is the public id: the only name under which a client is stored, logged or counted."""
+    """Who is calling. `client_key` is the public id, the only name under which a client is stored, logged, counted."""
 
     client_key: str
     name: str
@@ -54,7 +54,8 @@ class Clients:
         try:
             entries = msgspec.json.decode(raw, type=dict[str, ClientConfig])
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise ClientConfigError(_without_keys(str(error))) from None
+            # msgspec writes `[...]` for the key of a dictionary in an error's path, so no API key can be in it.
+            raise ClientConfigError(str(error)) from None
         by_digest: dict[bytes, Client] = {}
         seen: set[str] = set()
         for number, (key, entry) in enumerate(entries.items(), 1):
@@ -82,7 +83,7 @@ class Clients:
     def __len__(self) -> int:
         return len(self._by_digest)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Client]:
         return iter(self._by_digest.values())
 
 
@@ -98,7 +99,7 @@ def _digest_of(key: str, number: int) -> bytes:
 
 def _client(entry: ClientConfig, digest: bytes, number: int) -> Client:
     if unknown := set(entry.scopes) - SCOPES:
-        raise ClientConfigError(f"entry {number} ({entry.name}): unknown scope {sorted(unknown)[0]!r}")
+        raise ClientConfigError(f"entry {number} ({entry.name}): unknown scope {min(unknown)!r}")
     if entry.id is not None and not _PUBLIC_ID.fullmatch(entry.id):
         raise ClientConfigError(f"entry {number} ({entry.name}): an id is 1 to 64 of A-Z a-z 0-9 . _ -")
     return Client(
@@ -108,8 +109,3 @@ def _client(entry: ClientConfig, digest: bytes, number: int) -> Client:
         daily_quota=entry.daily_quota,
         scopes=frozenset(entry.scopes),
     )
-
-
-def _without_keys(message: str) -> str:
-    # msgspec names the path of an error with `[...]` for dictionary keys, so no key can be in it.
-    return message

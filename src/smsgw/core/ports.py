@@ -1,4 +1,4 @@
-"""Every port on one page: what the rooms ask of the world. Each has a shipped in-memory double and one contract suite."""
+"""Every port on one page: what the rooms ask of the world. Each has an in-memory double and one contract suite."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -78,8 +78,12 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     died_at: datetime | None = None
 
 
+class QueueUnavailableError(Exception):
+    """The queue did not answer a QueueAdmin in time, or is not there."""
+
+
 class QueueAdmin(Protocol):
-    """What an operator asks of the queue."""
+    """What an operator asks of the queue. Every method raises QueueUnavailableError on an outage."""
 
     async def depth(self) -> int:
         """Broker messages waiting in the outbound queue (an array counts as one)."""
@@ -148,9 +152,10 @@ class StoreUnavailableError(Exception):
 
 
 class Store(Protocol):
-    """The database that owns a message from the worker's commit on. Every method raises StoreUnavailableError on an outage.
+    """The database that owns a message from the worker's commit on.
 
-    Datetimes go in and come out aware, in UTC, with microseconds.
+    Every method raises StoreUnavailableError on an outage. Datetimes go in and come out aware, in UTC, with
+    microseconds.
     """
 
     async def problem(self) -> str | None:
@@ -171,9 +176,9 @@ class Store(Protocol):
     async def claim(
         self, statuses: frozenset[Status], *, now: datetime, limit: int, plan: Callable[[Message, Attempt | None], Any]
     ) -> Sequence[tuple[Message, Any]]:
-        """Take due messages (`due_at <= now`, oldest first) that nobody else is taking, ask the pure `plan` (message, its
-        newest attempt) for what to do, and commit. A plan is a Change, or anything with an attribute `change`; both come
-        back as (the message before, the plan)."""
+        """Take due messages (`due_at <= now`, oldest first) that nobody else is taking, ask the pure `plan` (message,
+        its newest attempt) for what to do, and commit. A plan is a Change, or anything with an attribute `change`; both
+        come back as (the message before, the plan)."""
 
     async def store_reports(self, reports: Sequence[ReceivedReport]) -> int:
         """Commit verified reports to the inbox; return how many were new (a known dedupe_key is not)."""
@@ -185,8 +190,9 @@ class Store(Protocol):
         limit: int,
         decide: Callable[[Message, Sequence[Attempt], ReceivedReport], Change | None],
     ) -> Sequence[AppliedReport]:
-        """Apply due inbox rows under the lock of their messages. A row without a message, or for which `decide` returns
-        None, is tried again after 1, 5, 30 and 300 s and then every 300 s, and given up (and kept) 24 h after it came."""
+        """Apply due inbox rows under the lock of their messages. A row without a message, or for which `decide`
+        returns None, is tried again after 1, 5, 30 and 300 s and then every 300 s, and given up (and kept) 24 h after
+        it came."""
 
     async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
         """Return a message of this client with attempts and events, oldest first; None for any other id."""
@@ -228,7 +234,7 @@ class Limits(Protocol):
         """Read only: what `admit` would say to this claim, FRESH also for a claim that a retry may take over."""
 
     async def admit(self, ask: Ask) -> Admission:
-        """Claim the idempotency key (if any), then take ingress rate, then reserve quota: spec section 3, steps 2, 4, 6."""
+        """Claim the key (if any), then take ingress rate, then reserve quota: spec section 3, steps 2, 4, 6."""
 
     async def answer(self, claim: Claim, *, status: int, body: bytes, ttl_seconds: int, confirmed: UUID | None) -> None:
         """Store the response if the claim is still ours; note a confirmed publish in the audit ledger either way."""

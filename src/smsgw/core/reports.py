@@ -19,20 +19,34 @@ _NEGATIVE = {
 _NOT_TAKEN = frozenset({ReportStatus.REJECTED, ReportStatus.FAILED})
 """Reports that do not prove that the provider had taken the message."""
 _MAY_ARRIVE = (None, Outcome.UNKNOWN, Outcome.ACCEPTED)
+_WAITING = frozenset({Status.QUEUED, Status.PROCESSING, Status.UNKNOWN, Status.SENT})
 
 
 def attempt_of(attempts: Sequence[Attempt], provider: str, report: DeliveryReport) -> Attempt | None:
     """Return the attempt a report belongs to at the provider whose secret verified it: by message id, else the newest
-    undecided one, else the newest that the provider had accepted, else (a contradiction) the newest at all."""
+    undecided one, else the newest that the provider had accepted, else (a contradiction) the newest at all. None only
+    when that provider was never asked: a report that is dropped in one order and counted in another would make the
+    order matter."""
     here = sorted((each for each in attempts if each.provider == provider), key=lambda each: -each.number)
     theirs = report.provider_message_id
     if theirs and (exact := next((each for each in here if each.provider_message_id == theirs), None)):
         return exact
-    # An attempt that carries another message id is another SMS.
+    # An attempt that carries another message id is probably another SMS: it comes last.
     fitting = [each for each in here if not (theirs and each.provider_message_id)]
-    undecided = [each for each in fitting if each.is_undecided]
-    accepted = [each for each in fitting if each.outcome is Outcome.ACCEPTED]
-    return next(iter([*undecided, *accepted, *fitting]), None)
+    others = [each for each in here if each not in fitting]
+    return next(iter([*_by_likelihood(fitting, theirs), *_by_likelihood(others, theirs)]), None)
+
+
+def _by_likelihood(attempts: Sequence[Attempt], theirs: str | None) -> list[Attempt]:
+    """Order attempts (newest first) by how likely a report without an exact match is about them."""
+    # A report without an id goes where its predecessors went, although they may have settled that attempt.
+    undecided = [each for each in attempts if each.is_undecided or (not theirs and _was_told_without_id(each))]
+    accepted = [each for each in attempts if each.outcome is Outcome.ACCEPTED]
+    return [*undecided, *accepted, *attempts]
+
+
+def _was_told_without_id(attempt: Attempt) -> bool:
+    return attempt.report is not None and attempt.provider_message_id is None
 
 
 def apply_report(
@@ -48,52 +62,53 @@ def apply_report(
     known = _with_report(attempt, report, now)
     all_known = [known if each.number == known.number else each for each in attempts]
     told = Event(EventType.REPORT, now, attempt.provider, _details(attempt, report))
-    fields = _next_state(message, attempt, known, all_known, now, timers)
+    fields = _next_state(message, all_known, now, timers)
     if all(getattr(message, name) == value for name, value in fields.items()):
         return Change(message=message, finished=known, events=(told,), previous=message.status)
-    moved = step(message, now, **fields)
+    moved = step(message, now, **{"status": message.status, **fields})
     events = (told, *_turning_point(message, moved, known, now))
     return Change(message=moved, finished=known, events=events, previous=message.status)
 
 
-def _next_state(
-    message: Message, before: Attempt, known: Attempt, attempts: Sequence[Attempt], now: datetime, timers: Timers
-) -> dict[str, Any]:
-    """Return the fields of the message as all reports together want them; empty when they want nothing new."""
+def _next_state(message: Message, attempts: Sequence[Attempt], now: datetime, timers: Timers) -> dict[str, Any]:
+    """Return the fields of the message as all attempts with all their reports want them; empty for nothing new.
+
+    It looks at the attempts only, never at the report that came last, so that the order cannot matter.
+    """
     delivered = [each for each in attempts if each.report is ReportStatus.DELIVERED]
     if delivered:
-        first = min(delivered, key=lambda each: each.number)
-        return {
-            "status": Status.DELIVERED,
-            "reason": None,
-            "provider_final": first.provider,
-            "due_at": None,
-            "prefer": None,
-        }
-    if known.report in _NEGATIVE:
-        return _when_negative(known, attempts)
-    is_news = before.outcome is not Outcome.ACCEPTED and known.outcome is Outcome.ACCEPTED
-    if is_news and message.status in (Status.UNKNOWN, Status.QUEUED, Status.PROCESSING):
-        due_at = now + timers.report_deadline
-        return {
-            "status": Status.SENT,
-            "reason": None,
-            "provider_final": known.provider,
-            "due_at": due_at,
-            "prefer": None,
-        }
-    return {}
-
-
-def _when_negative(known: Attempt, attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """A negative report fails the message only when no other attempt is SENT or UNKNOWN, and only for an attempt that
-    the provider may have had."""
-    if known.outcome not in _MAY_ARRIVE or any(_may_still_arrive(each) for each in attempts):
+        return _ended(Status.DELIVERED, None, min(delivered, key=_number))
+    may_arrive = [each for each in attempts if _may_still_arrive(each)]
+    refused = [each for each in attempts if each.outcome in _MAY_ARRIVE and each.report in _NEGATIVE]
+    if refused and not may_arrive:
+        worst = max(refused, key=lambda each: (each.report or 0, -each.number))
+        return _ended(Status.FAILED, _NEGATIVE[worst.report] if worst.report else None, worst)
+    accepted = [each for each in attempts if each.outcome is Outcome.ACCEPTED]
+    if not accepted or message.status not in _WAITING:
         return {}
-    refused = [each for each in attempts if each.report in _NEGATIVE]
-    worst = max(refused, key=lambda each: (each.report or 0, -each.number))
-    reason = _NEGATIVE[worst.report] if worst.report is not None else None
-    return {"status": Status.FAILED, "reason": reason, "provider_final": worst.provider, "due_at": None, "prefer": None}
+    hopeful = [each for each in accepted if each in may_arrive]
+    return _waiting(message, max(hopeful or accepted, key=_number), now + timers.report_deadline)
+
+
+def _ended(status: Status, reason: Reason | None, attempt: Attempt) -> dict[str, Any]:
+    return {"status": status, "reason": reason, "provider_final": attempt.provider, "due_at": None, "prefer": None}
+
+
+def _waiting(message: Message, attempt: Attempt, deadline: datetime) -> dict[str, Any]:
+    """A provider has taken it and it may still arrive: no resend. A message that is SENT keeps its deadline."""
+    if message.status is Status.SENT:
+        return {"provider_final": attempt.provider}
+    return {
+        "status": Status.SENT,
+        "reason": None,
+        "provider_final": attempt.provider,
+        "due_at": deadline,
+        "prefer": None,
+    }
+
+
+def _number(attempt: Attempt) -> int:
+    return attempt.number
 
 
 def _may_still_arrive(attempt: Attempt) -> bool:
