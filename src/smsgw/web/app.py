@@ -1,0 +1,72 @@
+"""One HTTP application for every role: the role's routes, health, readiness, metrics, documentation, behind the Shield."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from litestar import Litestar, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp
+
+from smsgw import __version__
+from smsgw.core.ports import Clock, Observer
+from smsgw.web.docs import documentation_handlers, openapi_router
+from smsgw.web.errors import ApiError, exception_handlers
+from smsgw.web.readiness import Readiness
+from smsgw.web.shield import MAX_BODY, Shield
+
+MetricsPage = Callable[[], tuple[bytes, str]]
+"""Returns the page for Prometheus and its content type."""
+
+
+def build_app(
+    *,
+    title: str,
+    description: str,
+    route_handlers: Sequence[Any],
+    readiness: Readiness,
+    metrics_page: MetricsPage,
+    observer: Observer,
+    clock: Clock,
+) -> ASGIApp:
+    """Return the role's application; whatever happens inside, a caller gets the common error body."""
+    application = Litestar(
+        route_handlers=[*route_handlers, *_operations(readiness, metrics_page), *documentation_handlers()],
+        exception_handlers=exception_handlers(observer=observer, clock=clock),
+        openapi_config=OpenAPIConfig(
+            title=title,
+            version=__version__,
+            description=description,
+            render_plugins=[JsonRenderPlugin()],
+            openapi_router=openapi_router(),
+            use_handler_docstrings=True,
+        ),
+        debug=False,
+        logging_config=None,
+        request_max_body_size=MAX_BODY,
+    )
+    return Shield(application, observer=observer, clock=clock)
+
+
+def _operations(readiness: Readiness, metrics_page: MetricsPage) -> list[HTTPRouteHandler]:
+    @get("/healthz", summary="Liveness", tags=["Operations"], sync_to_thread=False)
+    def healthz() -> dict[str, str]:
+        """Answer 200 while the process lives."""
+        return {"status": "ok"}
+
+    @get("/readyz", summary="Readiness", tags=["Operations"])
+    async def readyz() -> dict[str, str]:
+        """Answer 200 when every dependency can be used; else 503 with `details` naming each that cannot."""
+        problems = await readiness.problems()
+        if problems:
+            raise ApiError(503, "NOT_READY", f"Not ready: {', '.join(problems)}.", details=dict(problems))
+        return {"status": "ready"}
+
+    @get("/metrics", summary="Metrics", tags=["Operations"], sync_to_thread=False)
+    def metrics() -> Response[bytes]:
+        """Answer the metrics in Prometheus' text format."""
+        page, content_type = metrics_page()
+        return Response(page, media_type=content_type)
+
+    return [healthz, readyz, metrics]

@@ -1,0 +1,126 @@
+"""What stands before the application: it sees only whole, small, timely requests (reliability.md, sections 3.1 and 4)."""
+
+import asyncio
+from typing import Any, Final
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from smsgw.core.events import Crashed
+from smsgw.core.ports import Clock, Observer
+from smsgw.web.errors import standard_body
+from smsgw.web.peek import peek
+
+MAX_BODY: Final = 64 * 1024
+MAX_URL: Final = 8 * 1024
+BODY_SECONDS: Final = 5.0
+
+
+class Shield:
+    """A pure ASGI wrapper. The application is called once the body is complete, and gets it in one message; a request
+    that breaks a rule is answered here, with the connection closed behind it, and one whose client left is dropped."""
+
+    def __init__(self, app: ASGIApp, *, observer: Observer, clock: Clock, body_seconds: float = BODY_SECONDS) -> None:
+        self._app = app
+        self._observer = observer
+        self._clock = clock
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = _refusal(scope)
+        if refusal:
+            await self._refuse(refusal, send)
+            return
+        body = await self._read(receive)
+        if body is None:
+            return
+        if isinstance(body, int):
+            await self._refuse(body, send)
+            return
+        if scope["method"] == "OPTIONS":
+            # Litestar answers OPTIONS on every route, before authentication; a method that it does not know is a 405.
+            scope = {**scope, "method": "NONE"}  # type: ignore[typeddict-item, misc]
+        await self._run(scope, _Replay(body, receive), send)
+
+    async def _read(self, receive: Receive) -> bytes | int | None:
+        """Return the whole body, a status to refuse with, or None when the client is gone."""
+        message, waiting = peek(receive())  # type: ignore[arg-type]  # servers give coroutines
+        if waiting is None and message is not None and not message.get("more_body"):
+            return _whole(message)
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await _gather(await waiting if waiting else message, receive)
+        except TimeoutError:
+            return 408
+
+    async def _run(self, scope: Scope, receive: "_Replay", send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            self._observer(Crashed(where="http", error=error))
+            await self._refuse(500, send)
+
+    async def _refuse(self, status: int, send: Send) -> None:
+        body = standard_body(status, self._clock())
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-content-type-options", b"nosniff"),
+            # Bytes that were not read may follow: this connection cannot carry another request.
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _Replay:
+    """The application's `receive`: the body once, then the real disconnect."""
+
+    __slots__ = ("_body", "_receive")
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Any:
+        body = self._body
+        if body is None:
+            return await self._receive()
+        self._body = None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _refusal(scope: Any) -> int:
+    """Return the status that the head alone already earns, or 0."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
+        return 414
+    hosts = 0
+    for name, value in scope["headers"]:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length" and int(value) > MAX_BODY:
+            return 413
+        elif name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
+            return 415
+    return 0 if hosts == 1 else 400
+
+
+def _whole(message: Any) -> bytes | int | None:
+    if message["type"] != "http.request":
+        return None
+    body: bytes = message.get("body", b"")
+    return body if len(body) <= MAX_BODY else 413
+
+
+async def _gather(message: Message | None, receive: Receive) -> bytes | int | None:
+    parts = bytearray()
+    while message is not None and message["type"] == "http.request":
+        parts += message.get("body", b"")
+        if len(parts) > MAX_BODY:
+            return 413
+        if not message.get("more_body"):
+            return bytes(parts)
+        message = await receive()
+    return None
