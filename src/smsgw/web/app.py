@@ -1,4 +1,4 @@
-"""One HTTP application for every role: the role's routes, health, readiness, metrics, documentation, behind the Shield."""
+"""One HTTP application for every role: its routes, health, readiness, metrics and documentation, behind the Shield."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
         self._on_started()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 
@@ -131,4 +131,4 @@ async def _abandon(server: _Server, running: "asyncio.Task[None]") -> None:
     for listening in getattr(server, "servers", []):
         listening.close()
     for connection in list(server.server_state.connections):
-        connection.transport.abort()  # type: ignore[union-attr]
+        connection.transport.abort()

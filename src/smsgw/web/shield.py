@@ -1,9 +1,10 @@
-"""What stands before the application: it sees only whole, small, timely requests (reliability.md, sections 3.1 and 4)."""
+"""What stands before the application: only whole, small, timely requests pass (reliability.md, sections 3.1 and 4)."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
 from smsgw.core.events import Crashed
 from smsgw.core.ports import Clock, Observer
@@ -25,40 +26,36 @@ class Shield:
         self._clock = clock
         self._body_seconds = body_seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = _refusal(scope)
-        if refusal:
-            await self._refuse(refusal, send)
-            return
-        body = await self._read(receive)
-        if body is None:
-            return
-        if isinstance(body, int):
+        # An int is the status to refuse with, None a client that is gone.
+        body = _refusal(scope) or await self._read(receive)
+        if isinstance(body, bytes):
+            await self._run(scope, _Replay(body, receive), send)
+        elif body is not None:
             await self._refuse(body, send)
-            return
-        if scope["method"] == "OPTIONS":
-            # Litestar answers OPTIONS on every route, before authentication; a method that it does not know is a 405.
-            scope = {**scope, "method": "NONE"}  # type: ignore[typeddict-item, misc]
-        await self._run(scope, _Replay(body, receive), send)
 
-    async def _read(self, receive: Receive) -> bytes | int | None:
-        """Return the whole body, a status to refuse with, or None when the client is gone."""
-        message, waiting = peek(receive())  # type: ignore[arg-type]  # servers give coroutines
-        if waiting is None and message is not None and not message.get("more_body"):
+    async def _read(self, receive: Any) -> bytes | int | None:
+        first: Coroutine[Any, Any, Any] = receive()
+        message, waiting = peek(first)
+        if message is not None and not message.get("more_body"):
+            # The usual case, a body that came with its head: no timer, no task.
             return _whole(message)
         try:
             async with asyncio.timeout(self._body_seconds):
-                return await _gather(await waiting if waiting else message, receive)
+                return await _gather(message if waiting is None else await waiting, receive)
         except TimeoutError:
             return 408
 
-    async def _run(self, scope: Scope, receive: "_Replay", send: Send) -> None:
+    async def _run(self, scope: Any, receive: "_Replay", send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            # Litestar answers OPTIONS on every route, before authentication; a method that it does not know is a 405.
+            scope = {**scope, "method": "NONE"}
         try:
             await self._app(scope, receive, send)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (the last line of defence: whatever it is, it is a bug)
             self._observer(Crashed(where="http", error=error))
             await self._refuse(500, send)
 
@@ -102,7 +99,7 @@ def _refusal(scope: Any) -> int:
             hosts += 1
         elif name == b"content-length" and int(value) > MAX_BODY:
             return 413
-        elif name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
             return 415
     return 0 if hosts == 1 else 400
 
@@ -114,13 +111,13 @@ def _whole(message: Any) -> bytes | int | None:
     return body if len(body) <= MAX_BODY else 413
 
 
-async def _gather(message: Message | None, receive: Receive) -> bytes | int | None:
-    parts = bytearray()
-    while message is not None and message["type"] == "http.request":
-        parts += message.get("body", b"")
-        if len(parts) > MAX_BODY:
+async def _gather(message: Any, receive: Receive) -> bytes | int | None:
+    body = bytearray()
+    while message["type"] == "http.request":
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
             return 413
         if not message.get("more_body"):
-            return bytes(parts)
+            return bytes(body)
         message = await receive()
     return None

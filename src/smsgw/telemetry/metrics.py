@@ -1,0 +1,259 @@
+"""What is counted: every metric of the specification's section 7, and what an operator needs besides."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from smsgw.core import events
+from smsgw.core.failure import Outcome
+from smsgw.core.message import EventType, Status
+
+_OTHER = "other"
+"""The label of a provider that is not configured: labels come from closed sets."""
+_REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_FLIGHT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+_DEPENDENCIES = ("broker", "database", "limits")
+
+
+class Metrics:
+    """Counts facts into a registry of its own. An observer: cheap, and deaf to facts that nobody counts."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._providers: frozenset[str] = frozenset()
+        self._seen_dependencies: set[str] = set()
+        self._define_gateway()
+        self._define_worker()
+        self._define_both()
+        ProcessCollector(registry=self.registry)
+        self._counts: Mapping[type[Any], Callable[[Any], None]] = self._table()
+
+    def observe(self, fact: Any, /) -> None:
+        """Count one fact."""
+        count = self._counts.get(type(fact))
+        if count is not None:
+            count(fact)
+
+    def page(self) -> tuple[bytes, str]:
+        """Return the page for Prometheus and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def count_lost_fact(self) -> None:
+        """Count a fact that a listener failed on."""
+        self._listener_failures.inc()
+
+    # --- definitions --------------------------------------------------------------------------------------------------
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(name, what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(name, what, labels, registry=self.registry)
+
+    def _histogram(self, name: str, what: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, what, registry=self.registry, buckets=buckets)
+
+    def _define_gateway(self) -> None:
+        self._requests = self._counter("sms_send_requests_total", "Send requests that were answered.")
+        self._successes = self._counter("sms_send_request_success_total", "Send requests answered with success.")
+        self._errors = self._counter("sms_send_request_error_total", "Send requests answered with an error.")
+        self._latency = self._histogram(
+            "sms_send_request_latency_seconds", "From the request to its answer.", _REQUEST_SECONDS
+        )
+        self._unknown_provider = self._counter(
+            "sms_request_rejected_unknown_provider_total", "Refused: a name that is no provider.", "client"
+        )
+        self._provider_disabled = self._counter(
+            "sms_request_rejected_provider_disabled_total", "Refused: providers disabled.", "client", "provider"
+        )
+        self._no_provider = self._counter(
+            "sms_request_rejected_no_provider_available_total", "Refused: no provider is usable.", "client"
+        )
+        self._refusals = self._counter("smsgw_requests_refused_total", "Refusals by error code.", "error_code")
+        self._replays = self._counter("smsgw_requests_replayed_total", "Stored responses given again.")
+        self._takeovers = self._counter("smsgw_requests_taken_over_total", "Dead requests that a retry finished.")
+        self._heartbeat_failures = self._counter("smsgw_heartbeat_failures_total", "Heartbeats not confirmed.")
+
+    def _define_worker(self) -> None:
+        self._messages = self._counter("sms_messages_total", "Messages that came to stand in a status.", "status")
+        for status in Status:
+            self._messages.labels(status.value)
+        self._flight = self._histogram("sms_processing_latency_seconds", "From the request to SENT.", _FLIGHT_SECONDS)
+        self._attempts = self._counter(
+            "sms_provider_attempts_total", "Provider calls by outcome.", "provider", "outcome"
+        )
+        self._attempt_seconds = Histogram(
+            "smsgw_provider_latency_seconds", "Provider calls.", ["provider"], registry=self.registry
+        )
+        self._switches = self._counter(
+            "sms_provider_switch_total", "Failovers from one provider to another.", "from", "to"
+        )
+        self._retries = self._counter("sms_retry_scheduled_total", "Rounds that were put off.")
+        self._copies = self._counter("smsgw_copies_dropped_total", "Second copies of an envelope.")
+        self._poisoned = self._counter("smsgw_poisoned_total", "Undecodable members sent to the dead-letter queue.")
+        self._late = self._counter("smsgw_late_outcomes_total", "Outcomes that came after their lease.", "provider")
+        self._reports = self._counter(
+            "smsgw_reports_total",
+            "Delivery reports: new, known, forged, unreadable, unmatched, given_up.",
+            "provider",
+            "result",
+        )
+        self._heartbeat_ts = self._gauge("server_a_heartbeat_last_ts", "Unix time of the gateway's last heartbeat.")
+        self._mismatches = self._counter(
+            "sms_config_fingerprint_mismatch_total", "Heartbeats with another configuration than expected.", "kind"
+        )
+        for kind in ("clients", "providers"):
+            self._mismatches.labels(kind)
+        self._write_errors = self._counter("db_write_errors_total", "Store transactions that failed.")
+        self._store_seconds = self._histogram("db_latency_seconds", "Store transactions.", _STORE_SECONDS)
+        self._waiting = self._gauge("smsgw_queue_depth", "Broker messages that wait.")
+        self._dead = self._gauge("smsgw_dead_letters", "Messages in the dead-letter queue.")
+        self._backlog = self._gauge("smsgw_backlog", "Messages that wait in the database.", "status")
+
+    def _define_both(self) -> None:
+        # A gauge in meaning under a name that the specification ends in `_total`.
+        self._provider_count = self._gauge("sms_providers_config_total", "Configured providers.")
+        self._active = self._gauge("sms_provider_active", "1 when the provider is active.", "provider")
+        self._operational = self._gauge("sms_provider_operational", "1 when the provider is operational.", "provider")
+        self._up = self._gauge("smsgw_dependency_up", "1 while the dependency answers.", "dependency")
+        self._crashes = self._counter("smsgw_crashes_total", "Exceptions that nobody expected.")
+        self._reload_failures = self._counter("smsgw_reload_failures_total", "Reloads that found a bad file.")
+        self._listener_failures = self._counter("smsgw_telemetry_failures_total", "Facts that a listener failed on.")
+
+    def _table(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        return {
+            events.RequestAccepted: self._request_accepted,
+            events.RequestReplayed: self._request_replayed,
+            events.RequestRefused: self._request_refused,
+            events.GateBlocked: self._gate_blocked,
+            events.HeartbeatSent: lambda _: self._heartbeat_ts.set_to_current_time(),
+            events.HeartbeatFailed: lambda _: self._heartbeat_failures.inc(),
+            events.MessageMoved: self._message_moved,
+            events.AttemptFinished: self._attempt_finished,
+            events.CopyDropped: lambda _: self._copies.inc(),
+            events.Poisoned: lambda _: self._poisoned.inc(),
+            events.LateOutcome: lambda fact: self._late.labels(self._label(fact.provider)).inc(),
+            events.ReportReceived: self._report_received,
+            events.ReportRefused: self._report_refused,
+            events.ReportUnmatched: self._report_unmatched,
+            events.HeartbeatSeen: lambda fact: self._heartbeat_ts.set(fact.ts.timestamp()),
+            events.FingerprintMismatch: self._mismatched,
+            events.DependencyLost: lambda fact: self._dependency(fact.dependency, 0),
+            events.DependencyBack: lambda fact: self._dependency(fact.dependency, 1),
+            events.StoreCalled: self._store_called,
+            events.ConfigLoaded: self._config_loaded,
+            events.ReloadFailed: lambda _: self._reload_failures.inc(),
+            events.QueueDepthSeen: self._queue_depth_seen,
+            events.BacklogSeen: self._backlog_seen,
+            events.Crashed: lambda _: self._crashes.inc(),
+        }
+
+    # --- gateway ------------------------------------------------------------------------------------------------------
+
+    def _request_accepted(self, fact: events.RequestAccepted) -> None:
+        self._answered(fact.seconds, is_success=True)
+        if fact.is_takeover:
+            self._takeovers.inc()
+
+    def _request_replayed(self, fact: events.RequestReplayed) -> None:
+        self._answered(fact.seconds, is_success=fact.status < 400)
+        self._replays.inc()
+
+    def _request_refused(self, fact: events.RequestRefused) -> None:
+        self._answered(fact.seconds, is_success=False)
+        self._refusals.labels(fact.error_code).inc()
+
+    def _answered(self, seconds: float, *, is_success: bool) -> None:
+        self._requests.inc()
+        (self._successes if is_success else self._errors).inc()
+        self._latency.observe(seconds)
+
+    def _gate_blocked(self, fact: events.GateBlocked) -> None:
+        if fact.error_code == "UNKNOWN_PROVIDER":
+            self._unknown_provider.labels(fact.client_key).inc()
+        elif fact.error_code == "NO_PROVIDER_AVAILABLE":
+            self._no_provider.labels(fact.client_key).inc()
+        else:
+            for provider in fact.providers:
+                self._provider_disabled.labels(fact.client_key, self._label(provider)).inc()
+
+    # --- worker -------------------------------------------------------------------------------------------------------
+
+    def _message_moved(self, fact: events.MessageMoved) -> None:
+        change = fact.change
+        if change.message.status is not change.previous:
+            self._messages.labels(change.message.status.value).inc()
+        if fact.seconds_in_flight is not None:
+            self._flight.observe(fact.seconds_in_flight)
+        for event in change.events:
+            if event.event_type is EventType.RETRY_SCHEDULED:
+                self._retries.inc()
+            elif event.event_type is EventType.PROVIDER_SWITCHED:
+                left, chosen = event.details.get("from", _OTHER), event.details.get("to", _OTHER)
+                self._switches.labels(self._label(left), self._label(chosen)).inc()
+
+    def _attempt_finished(self, fact: events.AttemptFinished) -> None:
+        provider = self._label(fact.provider)
+        self._attempts.labels(provider, fact.outcome.value).inc()
+        self._attempt_seconds.labels(provider).observe(fact.seconds)
+
+    def _report_received(self, fact: events.ReportReceived) -> None:
+        provider = self._label(fact.provider)
+        self._reports.labels(provider, "new").inc(fact.new)
+        self._reports.labels(provider, "known").inc(fact.count - fact.new)
+
+    def _report_refused(self, fact: events.ReportRefused) -> None:
+        self._reports.labels(self._label(fact.provider), "forged" if fact.is_forged else "unreadable").inc()
+
+    def _report_unmatched(self, fact: events.ReportUnmatched) -> None:
+        self._reports.labels(self._label(fact.provider), "given_up" if fact.is_given_up else "unmatched").inc()
+
+    def _mismatched(self, fact: events.FingerprintMismatch) -> None:
+        self._mismatches.labels(fact.kind if fact.kind in ("clients", "providers") else _OTHER).inc()
+
+    def _store_called(self, fact: events.StoreCalled) -> None:
+        self._store_seconds.observe(fact.seconds)
+        if fact.is_failed:
+            self._write_errors.inc()
+
+    def _queue_depth_seen(self, fact: events.QueueDepthSeen) -> None:
+        self._waiting.set(fact.waiting)
+        self._dead.set(fact.dead)
+
+    def _backlog_seen(self, fact: events.BacklogSeen) -> None:
+        for status, count in fact.counts.items():
+            self._backlog.labels(status.value).set(count)
+
+    # --- both ---------------------------------------------------------------------------------------------------------
+
+    def _dependency(self, name: str, value: int) -> None:
+        self._up.labels(name if name in _DEPENDENCIES else _OTHER).set(value)
+
+    def _config_loaded(self, fact: events.ConfigLoaded) -> None:
+        """Show the new set; what a provider that is gone had counted stays, its two gauges go."""
+        names = frozenset(fact.providers)
+        for gone in self._providers - names:
+            self._active.remove(gone)
+            self._operational.remove(gone)
+        self._providers = names
+        self._provider_count.set(len(names))
+        for name in names:
+            self._active.labels(name).set(fact.providers[name].is_active)
+            self._operational.labels(name).set(fact.providers[name].is_operational)
+            for outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
+                self._attempts.labels(name, outcome.value)
+
+    def _label(self, provider: str) -> str:
+        return provider if provider in self._providers else _OTHER
