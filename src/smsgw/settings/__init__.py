@@ -1,0 +1,24 @@
+"""Settings: read once from the environment and `.env`, checked whole, handed over as frozen structs."""
+
+from smsgw.settings.configs import Document, documents, parse_clients, parse_providers, read_document
+from smsgw.settings.dotenv_file import environment
+from smsgw.settings.loading import database_url, load_gateway, load_worker
+from smsgw.settings.reading import SettingsError
+from smsgw.settings.roles import GatewaySettings, HttpSettings, QueueSettings, WorkerSettings
+
+__all__ = [
+    "Document",
+    "GatewaySettings",
+    "HttpSettings",
+    "QueueSettings",
+    "SettingsError",
+    "WorkerSettings",
+    "database_url",
+    "documents",
+    "environment",
+    "load_gateway",
+    "load_worker",
+    "parse_clients",
+    "parse_providers",
+    "read_document",
+]

@@ -1,0 +1,87 @@
+"""CLIENT_CONFIG and PROVIDERS_CONFIG: raw JSON from a variable or from a file, and what it parses to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from smsgw.core.fingerprint import config_fingerprint
+from smsgw.core.keys import ClientConfigError, Clients
+from smsgw.core.providers import ProviderConfigError, Providers
+from smsgw.settings.reading import Reader, SettingsError
+
+_CLIENTS_EXAMPLE = '{"<api key>": {"name": "shop", "is_active": true, "daily_quota": 1000}}'
+_PROVIDERS_EXAMPLE = '{"Local-SMS": {"is_active": true, "is_operational": true}}'
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A raw JSON setting: from the variable, or from its `_FILE`."""
+
+    raw: str
+    path: Path | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 hex of the raw string."""
+        return config_fingerprint(self.raw)
+
+
+def read_document(name: str, path: Path) -> Document:
+    """Return a configuration file's text less one final newline; raises SettingsError naming the variable."""
+    try:
+        # Bytes, not text mode: that would turn \r\n into \n, and the fingerprint is of what the file holds.
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise SettingsError(f"{name}_FILE: cannot read {str(path)!r}: {why}") from None
+    return Document(raw=text.removesuffix("\n"), path=path)
+
+
+def parse_clients(document: Document) -> Clients:
+    """Return the clients of a document; raises SettingsError."""
+    try:
+        return Clients.parse(document.raw)
+    except ClientConfigError as error:
+        raise SettingsError(f"CLIENT_CONFIG: {error}") from None
+
+
+def parse_providers(document: Document) -> Providers:
+    """Return the providers of a document; raises SettingsError."""
+    try:
+        return Providers.parse(document.raw)
+    except ProviderConfigError as error:
+        raise SettingsError(f"PROVIDERS_CONFIG: {error}") from None
+
+
+def documents(environ: Mapping[str, str]) -> tuple[Document | None, Document | None]:
+    """Return CLIENT_CONFIG and PROVIDERS_CONFIG as they are given, unparsed; raises SettingsError."""
+    read = Reader(environ)
+    return _document(read, "CLIENT_CONFIG"), _document(read, "PROVIDERS_CONFIG")
+
+
+def clients_of(read: Reader, *, required: bool) -> tuple[Document, Clients]:
+    """Return CLIENT_CONFIG, raw and parsed; no clients at all where it is neither required nor given."""
+    document = _document(read, "CLIENT_CONFIG")
+    if document is not None:
+        return document, parse_clients(document)
+    if required:
+        raise SettingsError(f"CLIENT_CONFIG: required, e.g. {_CLIENTS_EXAMPLE}")
+    return Document(raw="{}"), Clients({})
+
+
+def providers_of(read: Reader) -> tuple[Document, Providers]:
+    """Return PROVIDERS_CONFIG, raw and parsed."""
+    document = _document(read, "PROVIDERS_CONFIG")
+    if document is None:
+        raise SettingsError(f"PROVIDERS_CONFIG: required, e.g. {_PROVIDERS_EXAMPLE}")
+    return document, parse_providers(document)
+
+
+def _document(read: Reader, name: str) -> Document | None:
+    inline, path = read.raw(name), read.text(f"{name}_FILE", "")
+    is_inline = bool(inline.strip())
+    if is_inline and path:
+        raise SettingsError(f"{name}: set either {name} or {name}_FILE, not both")
+    if path:
+        return read_document(name, Path(path))
+    return Document(raw=inline) if is_inline else None

@@ -1,0 +1,133 @@
+"""From names and text to the settings of a role: which variables are read, with which defaults and bounds."""
+
+import os
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+
+from smsgw.core.admission import ClaimRules
+from smsgw.core.lifecycle import Timers
+from smsgw.core.routing import Strategy
+from smsgw.settings.configs import clients_of, providers_of
+from smsgw.settings.reading import MOST_SECONDS, Reader, SettingsError
+from smsgw.settings.roles import GatewaySettings, HttpSettings, QueueSettings, WorkerSettings
+
+_LONGEST_TTL = 30 * 86_400
+
+
+def load_gateway(environ: Mapping[str, str]) -> GatewaySettings:
+    """Return the gateway's settings; raises SettingsError."""
+    read = Reader(environ)
+    clients_document, clients = clients_of(read, required=True)
+    providers_document, providers = providers_of(read)
+    low, default, high = _ttl_bounds(read)
+    ttl = read.whole("IDEMPOTENCY_TTL_SECONDS", 86_400, low=1, high=MOST_SECONDS)
+    lease = read.seconds("IDEMPOTENCY_LEASE_SECONDS", 10, low=1)
+    return GatewaySettings(
+        http=_http(read, "SERVER_A", "server-a", 8000),
+        queue=_queue(read),
+        limits_url=_limits_url(read),
+        clients=clients,
+        clients_document=clients_document,
+        providers=providers,
+        providers_document=providers_document,
+        claim_rules=ClaimRules(lease=timedelta(seconds=lease), ttl=timedelta(seconds=ttl)),
+        gate_enabled=read.switch("PROVIDER_GATE_ENABLED", default=True),
+        idempotency_ttl_seconds=ttl,
+        idempotency_error_ttl_seconds=read.whole("IDEMPOTENCY_ERROR_TTL_SECONDS", 60, low=1, high=MOST_SECONDS),
+        quota_prefix=read.word("QUOTA_PREFIX", "quota"),
+        ingress_rate_limit=read.number("INGRESS_RATE_LIMIT", 0, low=0),
+        default_ttl_seconds=default,
+        min_ttl_seconds=low,
+        max_ttl_seconds=high,
+        heartbeat_interval_seconds=read.seconds("HEARTBEAT_INTERVAL_SECONDS", 60, low=0.1),
+    )
+
+
+def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
+    """Return the worker's settings; raises SettingsError."""
+    read = Reader(environ)
+    _, clients = clients_of(read, required=False)
+    providers_document, providers = providers_of(read)
+    timeout = read.seconds("PROVIDER_TIMEOUT_SECONDS", 20, low=0.1)
+    return WorkerSettings(
+        http=_http(read, "SERVER_B", "server-b", 9000),
+        queue=_queue(read),
+        limits_url=_limits_url(read),
+        database_url=_database_url(read),
+        clients=clients,
+        providers=providers,
+        providers_document=providers_document,
+        timers=_timers(read, timeout),
+        strategy=read.choice("SMART_SELECTION_STRATEGY", Strategy.PRIORITY),
+        default_priority=read.whole("PROVIDER_DEFAULT_PRIORITY", 100, low=0),
+        max_in_flight=read.whole("WORKER_MAX_IN_FLIGHT", 200, low=1, high=100_000),
+        provider_timeout=timedelta(seconds=timeout),
+        expected_clients_fingerprint=read.fingerprint("EXPECTED_CLIENTS_FINGERPRINT"),
+        expected_providers_fingerprint=read.fingerprint("EXPECTED_PROVIDERS_FINGERPRINT"),
+        quota_prefix=read.word("QUOTA_PREFIX", "quota"),
+    )
+
+
+def database_url(environ: Mapping[str, str]) -> str:
+    """Return DATABASE_URL, the one setting that `smsgw migrate` needs; raises SettingsError."""
+    return _database_url(Reader(environ))
+
+
+def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
+    return HttpSettings(
+        service_name=read.word("SERVICE_NAME", service),
+        instance=f"{socket.gethostname()}-{os.getpid()}",
+        host=read.text(f"{prefix}_HOST", "0.0.0.0"),  # noqa: S104  (spec section 2: the default)
+        port=read.whole(f"{prefix}_PORT", port, low=0, high=65_535),
+        log_level=read.one_of("LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
+        drain_seconds=read.number("DRAIN_SECONDS", 3, low=0, high=20),
+    )
+
+
+def _queue(read: Reader) -> QueueSettings:
+    amqp = read.url("RABBITMQ_URL", "amqp://guest:guest@rabbitmq:5672/", ("amqp", "amqps"))
+    return QueueSettings(
+        url=read.url("QUEUE_URL", amqp, ("amqp", "amqps", "sqlite")),
+        outbound=read.word("RABBITMQ_QUEUE_OUTBOUND", "sms.outbound"),
+        heartbeat=read.word("RABBITMQ_QUEUE_HEARTBEAT", "a.heartbeat"),
+        prefetch=read.whole("RABBITMQ_PREFETCH", 32, low=1, high=65_535),
+    )
+
+
+def _limits_url(read: Reader) -> str:
+    redis = read.url("REDIS_URL", "redis://redis:6379/0", ("redis", "rediss", "unix"))
+    return read.url("LIMITS_URL", redis, ("redis", "rediss", "unix", "sqlite"))
+
+
+def _database_url(read: Reader) -> str:
+    schemes = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg", "sqlite")
+    return read.url("DATABASE_URL", "postgresql://smsgw:smsgw@postgres:5432/smsgw", schemes)
+
+
+def _ttl_bounds(read: Reader) -> tuple[int, int, int]:
+    low = read.whole("MIN_TTL_SECONDS", 10, low=1, high=_LONGEST_TTL)
+    default = read.whole("DEFAULT_TTL_SECONDS", 3600, low=1, high=_LONGEST_TTL)
+    high = read.whole("MAX_TTL_SECONDS", 86_400, low=1, high=_LONGEST_TTL)
+    if not low <= default <= high:
+        raise SettingsError(
+            f"DEFAULT_TTL_SECONDS: {default} is not within MIN_TTL_SECONDS {low} and MAX_TTL_SECONDS {high}"
+        )
+    return low, default, high
+
+
+def _timers(read: Reader, provider_timeout: float) -> Timers:
+    lease = read.seconds("LEASE_SECONDS", 45, low=1)
+    if lease < provider_timeout + 10:
+        raise SettingsError(
+            f"LEASE_SECONDS: {lease:g} is less than PROVIDER_TIMEOUT_SECONDS + 10 ({provider_timeout + 10:g})"
+        )
+    return Timers(
+        max_attempts=read.whole("MAX_SEND_ATTEMPTS", 10, low=1),
+        retry_base=timedelta(seconds=read.seconds("RETRY_BASE_SECONDS", 2, low=0.01)),
+        retry_max=timedelta(seconds=read.seconds("RETRY_MAX_SECONDS", 300, low=0.01)),
+        lease=timedelta(seconds=lease),
+        unknown_settle=timedelta(seconds=read.seconds("UNKNOWN_SETTLE_SECONDS", 60, low=0.1)),
+        resend_unknown=read.one_of("ON_UNKNOWN", ("resend", "hold"), "resend") == "resend",
+        report_deadline=timedelta(seconds=read.seconds("REPORT_DEADLINE_SECONDS", 259_200, low=1)),
+    )

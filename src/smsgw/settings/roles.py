@@ -1,0 +1,81 @@
+"""What each role needs to know, whole and checked: frozen structs without a way back to the environment."""
+
+from datetime import timedelta
+
+import msgspec
+
+from smsgw.core.admission import ClaimRules
+from smsgw.core.keys import Clients
+from smsgw.core.lifecycle import Timers
+from smsgw.core.providers import Providers
+from smsgw.core.routing import Strategy
+from smsgw.settings.configs import Document
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a role listens and how it stops."""
+
+    service_name: str
+    instance: str
+    host: str
+    port: int
+    log_level: str = "info"
+    drain_seconds: float = 3.0
+    """Between "not ready" and "stop accepting", so that a load balancer can look away."""
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue's URL and names."""
+
+    url: str
+    outbound: str = "sms.outbound"
+    heartbeat: str = "a.heartbeat"
+    prefetch: int = 32
+
+    @property
+    def dead(self) -> str:
+        """The dead-letter queue's name."""
+        return f"{self.outbound}.dead"
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `smsgw gateway` needs."""
+
+    http: HttpSettings
+    queue: QueueSettings
+    limits_url: str
+    clients: Clients
+    clients_document: Document
+    providers: Providers
+    providers_document: Document
+    claim_rules: ClaimRules
+    gate_enabled: bool = True
+    idempotency_ttl_seconds: int = 86_400
+    idempotency_error_ttl_seconds: int = 60
+    quota_prefix: str = "quota"
+    ingress_rate_limit: float = 0
+    default_ttl_seconds: int = 3600
+    min_ttl_seconds: int = 10
+    max_ttl_seconds: int = 86_400
+    heartbeat_interval_seconds: float = 60
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `smsgw worker` needs."""
+
+    http: HttpSettings
+    queue: QueueSettings
+    limits_url: str
+    database_url: str
+    clients: Clients
+    providers: Providers
+    providers_document: Document
+    timers: Timers
+    strategy: Strategy = Strategy.PRIORITY
+    default_priority: int = 100
+    max_in_flight: int = 200
+    provider_timeout: timedelta = timedelta(seconds=20)
+    expected_clients_fingerprint: str = ""
+    expected_providers_fingerprint: str = ""
+    quota_prefix: str = "quota"
+    claim_rules: ClaimRules = ClaimRules()
