@@ -1,0 +1,139 @@
+"""What an operator asks of RabbitMQ, by plain AMQP: no management plug-in is needed."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp.commands import Basic
+
+from smsgw.core.admission import PublishOutcome
+from smsgw.core.ports import DeadLetter, Observer, QueueUnavailableError
+from smsgw.settings import QueueSettings
+from smsgw.transports.queues.rabbitmq.connection import Link
+from smsgw.transports.queues.rabbitmq.publisher import REASON_HEADER, publish_confirmed
+from smsgw.transports.queues.rabbitmq.topology import DELIVERY_LIMIT
+from smsgw.transports.queues.rabbitmq.wire import close_channel, translated
+
+CONNECT_SECONDS = 5.0
+LOOK_SECONDS = 30.0
+
+
+class RabbitAdmin:
+    """Implements QueueAdmin. Construct, `await open()`, `await close()`."""
+
+    def __init__(self, settings: QueueSettings, *, observer: Observer) -> None:
+        self._settings = settings
+        self._link = Link(settings, observer, name="admin")
+
+    async def open(self) -> None:
+        """Begin to connect in the background."""
+        self._link.open()
+
+    async def watch(self) -> None:
+        """Wait until closed; raises TopologyError, one line for the operator, when the role must stop."""
+        await self._link.watch()
+
+    async def depth(self) -> int:
+        """Return how many broker messages are ready in the outbound queue."""
+        return (await self._counts(self._settings.outbound))[0]
+
+    async def dead_depth(self) -> int:
+        """Return how many messages lie in the dead-letter queue."""
+        return (await self._counts(self._settings.dead))[0]
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Return the oldest dead letters; they go back to their places when the look is over."""
+        async with self._look() as channel:
+            return [_dead_letter(message) async for message in _messages(channel, self._settings.dead, limit)]
+
+    async def replay(self, dead_letter_id: str) -> bool:
+        """Publish one dead letter to the outbound queue and, once that is confirmed, take it from the dead ones."""
+        depth = await self.dead_depth()
+        async with self._look() as channel:
+            async for message in _messages(channel, self._settings.dead, depth):
+                if _id(message) == dead_letter_id:
+                    return await self._move(channel, message)
+        return False
+
+    async def waiting(self, limit: int) -> Sequence[bytes] | None:
+        """Return the bodies that are ready in the outbound queue; None when they are more than `limit`, or when workers
+        take from the queue meanwhile. What a worker holds unacknowledged cannot be seen by AMQP: look twice, apart."""
+        ready, consumers = await self._counts(self._settings.outbound)
+        if not ready:
+            return []
+        if consumers or ready > limit:
+            return None
+        async with self._look() as channel:
+            messages = [message async for message in _messages(channel, self._settings.outbound, ready)]
+            for message in messages:
+                await self._renew(channel, message)
+            return [message.body for message in messages] if len(messages) == ready else None
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._link.close()
+
+    async def _renew(self, channel: AbstractChannel, message: DeliveredMessage) -> None:
+        """Replace a message whose delivery count is half used up: looking counts, and must not bury good messages."""
+        if _headers(message).get("x-delivery-count", 0) >= DELIVERY_LIMIT // 2:
+            await self._move(channel, message)
+
+    async def _move(self, channel: AbstractChannel, message: DeliveredMessage) -> bool:
+        outcome = await publish_confirmed(self._link, self._settings.outbound, message.body)
+        if outcome is not PublishOutcome.CONFIRMED or message.delivery_tag is None:
+            return False
+        with translated():
+            await channel.basic_ack(message.delivery_tag)
+        return True
+
+    async def _counts(self, queue: str) -> tuple[int, int]:
+        async with self._look() as channel:
+            found = await channel.queue_declare(queue, passive=True)
+            return found.message_count or 0, found.consumer_count or 0
+
+    @asynccontextmanager
+    async def _look(self) -> AsyncIterator[AbstractChannel]:
+        """Open a channel for one look; closing it gives back all that was looked at."""
+        session = await self._link.session(CONNECT_SECONDS)
+        if session is None:
+            raise QueueUnavailableError("not connected to the broker")
+        with translated():
+            async with asyncio.timeout(LOOK_SECONDS):
+                channel = await session.connection.channel(publisher_confirms=False)
+                try:
+                    yield channel
+                finally:
+                    await close_channel(channel)
+
+
+async def _messages(channel: AbstractChannel, queue: str, limit: int) -> AsyncIterator[DeliveredMessage]:
+    for _ in range(limit):
+        message = await channel.basic_get(queue)
+        if isinstance(message.delivery, Basic.GetEmpty):
+            return
+        yield message
+
+
+def _dead_letter(message: DeliveredMessage) -> DeadLetter:
+    headers = _headers(message)
+    reason = headers.get(REASON_HEADER) or headers.get("x-first-death-reason") or "unknown"
+    return DeadLetter(id=_id(message), reason=str(reason), body=message.body, died_at=_died_at(message))
+
+
+def _id(message: DeliveredMessage) -> str:
+    return message.header.properties.message_id or hashlib.sha256(message.body).hexdigest()[:32]
+
+
+def _headers(message: DeliveredMessage) -> dict[str, Any]:
+    return dict(message.header.properties.headers or {})
+
+
+def _died_at(message: DeliveredMessage) -> datetime | None:
+    deaths = _headers(message).get("x-death")
+    when = deaths[0].get("time") if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else None
+    when = when or message.header.properties.timestamp
+    return when.astimezone(UTC) if isinstance(when, datetime) else None
