@@ -1,0 +1,184 @@
+"""Limits in Redis: what concurrent requests ask in one loop tick is one script call, atomic, on the server's clock."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, Verdict
+from smsgw.core.ports import LimitsUnavailableError
+from smsgw.transports.batching import Batcher
+from smsgw.transports.limits.redis_link import RedisLink, ScriptMissingError, error_code
+
+CALL_SECONDS = 0.28
+READY_SECONDS = 0.9
+MAX_BATCH = 128
+MAX_IN_FLIGHT = 2
+PARTS = ("record", "look_up", "admit", "answer", "release", "run")
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    claim: Claim | None
+    status: int = 0
+    ttl_seconds: int = 0
+    is_confirmed: bool
+
+
+class _Release(msgspec.Struct, frozen=True, kw_only=True):
+    client_key: str
+    claim: Claim | None
+    quota_day: str | None
+    is_maybe_published: bool
+
+
+class _Call(msgspec.Struct, frozen=True):
+    operation: str
+    argument: Claim | Ask | _Answer | _Release
+    asked_at: float
+    blob: bytes | None = None
+    """What msgpack in Lua cannot carry: bytes that are no text."""
+
+
+_Reply = Admission | bool | str
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[_Reply]).decode
+
+
+class RedisLimits:
+    """Limits shared by every gateway that names the same Redis. Connects at its first call, and again by itself."""
+
+    def __init__(self, url: str, *, rules: ClaimRules, quota_prefix: str, key_prefix: str = "") -> None:
+        self._link = RedisLink(url)
+        self._script = _script()
+        self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
+        self._ledger = f"{key_prefix}confirmed:"
+        self._settings = (key_prefix, quota_prefix, _milliseconds(rules.lease), _milliseconds(rules.ttl))
+        self._batcher: Batcher[_Call, _Reply] = Batcher(self._flush, max_items=MAX_BATCH, max_in_flight=MAX_IN_FLIGHT)
+
+    async def check(self, warn: Callable[[str], None]) -> str | None:
+        """Return why this Redis must not be used (one line, for the start-up), or None; also None while it is away.
+
+        `warn` is told about settings that lose data.
+        """
+        return await self._link.check(warn)
+
+    async def look_up(self, claim: Claim) -> Admission:
+        """See ports.Limits."""
+        return _admission(await self._ask("look_up", claim))
+
+    async def admit(self, ask: Ask) -> Admission:
+        """See ports.Limits."""
+        return _admission(await self._ask("admit", ask))
+
+    async def answer(self, claim: Claim, *, status: int, body: bytes, ttl_seconds: int, confirmed: UUID | None) -> None:
+        """See ports.Limits."""
+        blob = confirmed.bytes + body if confirmed else body
+        answer = _Answer(claim=claim, status=status, ttl_seconds=ttl_seconds, is_confirmed=confirmed is not None)
+        await self._ask("answer", answer, blob)
+
+    async def note_confirmed(self, tracking_id: UUID) -> None:
+        """See ports.Limits."""
+        await self._ask("answer", _Answer(claim=None, is_confirmed=True), tracking_id.bytes)
+
+    async def release(self, ask: Ask, admission: Admission, publish: PublishOutcome | None) -> None:
+        """See ports.Limits."""
+        release = _Release(
+            client_key=ask.client_key,
+            claim=ask.claim,
+            quota_day=admission.quota_day,
+            is_maybe_published=publish not in (None, PublishOutcome.REFUSED),
+        )
+        await self._ask("release", release)
+
+    async def confirmed(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Sequence[UUID]]]:
+        """See ports.Limits."""
+        minutes: list[tuple[datetime, Sequence[UUID]]] = []
+        minute = since.astimezone(UTC).replace(second=0, microsecond=0)
+        while minute < until:
+            deadline = asyncio.get_running_loop().time() + CALL_SECONDS
+            noted = await self._link.call("GET", f"{self._ledger}{int(minute.timestamp())}", deadline=deadline)
+            if noted:
+                minutes.append((minute, _ids(noted)))
+            minute += timedelta(minutes=1)
+        return minutes
+
+    async def is_ready(self) -> bool:
+        """See ports.Limits; true when Redis answers within a second."""
+        try:
+            await self._link.call("PING", deadline=asyncio.get_running_loop().time() + READY_SECONDS)
+        except LimitsUnavailableError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Finish what was asked and close the connections."""
+        await self._batcher.drain()
+        await self._link.close()
+
+    def _ask(
+        self, operation: str, argument: Claim | Ask | _Answer | _Release, blob: bytes | None = None
+    ) -> asyncio.Future[_Reply]:
+        return self._batcher.submit(_Call(operation, argument, asyncio.get_running_loop().time(), blob))
+
+    async def _flush(self, calls: Sequence[_Call]) -> Sequence[_Reply | BaseException]:
+        # Batches are first in, first out, and each ends by its oldest call's deadline: so no call waits longer than
+        # CALL_SECONDS, also behind frozen ones.
+        deadline = calls[0].asked_at + CALL_SECONDS
+        packed, blobs = _pack(calls)
+        reply = await self._run(packed, blobs, deadline)
+        return _results(_decode(reply[0]), reply[1:])
+
+    async def _run(self, packed: bytes, blobs: Sequence[bytes], deadline: float) -> Any:
+        arguments = (0, packed, *self._settings, *blobs)
+        try:
+            return await self._link.call("EVALSHA", self._digest, *arguments, deadline=deadline)
+        except ScriptMissingError:
+            return await self._link.call("EVAL", self._script, *arguments, deadline=deadline)
+
+
+def _pack(calls: Sequence[_Call]) -> tuple[bytes, list[bytes]]:
+    blobs: list[bytes] = []
+    items = []
+    for call in calls:
+        if call.blob is not None:
+            blobs.append(call.blob)
+        items.append((call.operation, call.argument, len(blobs)))
+    return _encode(items), blobs
+
+
+def _results(replies: Sequence[_Reply], bodies: Sequence[bytes]) -> Sequence[_Reply | BaseException]:
+    """Give replays their bodies, which come beside the packed replies in their order; make errors exceptions."""
+    rest = iter(bodies)
+    results: list[_Reply | BaseException] = []
+    for reply in replies:
+        if isinstance(reply, str):
+            results.append(LimitsUnavailableError(f"redis: {error_code(reply)}"))
+        elif isinstance(reply, Admission) and reply.verdict is Verdict.REPLAY:
+            results.append(msgspec.structs.replace(reply, body=next(rest)))
+        else:
+            results.append(reply)
+    return results
+
+
+def _admission(reply: _Reply) -> Admission:
+    if not isinstance(reply, Admission):
+        raise TypeError(f"the script answered {reply!r} to a claim")
+    return reply
+
+
+def _ids(noted: bytes) -> list[UUID]:
+    return [UUID(bytes=noted[start : start + 16]) for start in range(0, len(noted) - 15, 16)]
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
+
+
+def _script() -> bytes:
+    here = files(__package__)
+    return b"\n".join((here / f"{part}.lua").read_bytes() for part in PARTS)

@@ -1,0 +1,135 @@
+"""The way to one Redis: calls are bounded, an outage is paid for once and not by every request, errors translated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from smsgw.core.ports import LimitsUnavailableError
+
+SOCKET_SECONDS = 0.25
+PROBE_SECONDS = 0.2
+CONNECTIONS = 8
+CLUSTER_REFUSED = "Redis Cluster is not supported: one call needs keys of several hash slots; use a single Redis"
+
+_away = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+
+
+class RedisClusterError(LimitsUnavailableError):
+    """The server is a Redis Cluster node, which this store refuses."""
+
+    def __init__(self) -> None:
+        super().__init__(CLUSTER_REFUSED)
+
+
+class ScriptMissingError(Exception):
+    """The server does not know the script (any more); send its text."""
+
+
+class RedisLink:
+    """A bounded pool behind a breaker: after a failure calls fail at once until a probe of our own is answered."""
+
+    def __init__(self, url: str) -> None:
+        self._client = Redis(
+            connection_pool=BlockingConnectionPool.from_url(
+                url,
+                max_connections=CONNECTIONS,
+                timeout=SOCKET_SECONDS,
+                socket_timeout=SOCKET_SECONDS,
+                socket_connect_timeout=SOCKET_SECONDS,
+                # redis-py's ten retries would hang a request for a minute, and run a script twice.
+                retry=Retry(NoBackoff(), 0),
+                decode_responses=False,
+            )
+        )
+        self._send: Callable[..., Awaitable[Any]] = self._client.execute_command
+        self._probe: asyncio.Task[None] | None = None
+        self._is_checked = False
+
+    async def call(self, *command: Any, deadline: float) -> Any:
+        """Send one command and return its reply, by `deadline` of the loop's clock.
+
+        Raises LimitsUnavailableError, or ScriptMissingError.
+        """
+        if self._probe is not None:
+            raise LimitsUnavailableError("redis: away")
+        try:
+            async with asyncio.timeout_at(deadline):
+                if not self._is_checked:
+                    await self._refuse_cluster()
+                return await self._send(*command)
+        except _away as error:
+            self._begin_probing()
+            raise LimitsUnavailableError(f"redis: {type(error).__name__}") from None
+        except NoScriptError:
+            raise ScriptMissingError from None
+        except RedisError as error:
+            # Only the code (OOM, READONLY ...): what follows may quote names.
+            raise LimitsUnavailableError(f"redis: {error_code(str(error))}") from None
+
+    async def check(self, warn: Callable[[str], None]) -> str | None:
+        """Return why this server must not be used, in one line, or None; also None while it is away."""
+        deadline = asyncio.get_running_loop().time() + 1
+        try:
+            memory = await self.call("INFO", "memory", deadline=deadline)
+        except RedisClusterError as error:
+            return str(error)
+        except LimitsUnavailableError:
+            return None
+        policy = _info(memory).get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            warn(f"Redis may evict idempotency keys and quotas: maxmemory-policy is {policy}, noeviction is needed")
+        return None
+
+    async def close(self) -> None:
+        """Stop probing and close every connection."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.wait([self._probe])
+        await self._client.aclose(close_connection_pool=True)
+
+    async def _refuse_cluster(self) -> None:
+        try:
+            info = _info(await self._send("INFO", "cluster"))
+        except _away:
+            raise
+        except RedisError:
+            info = {}  # INFO may be forbidden to this user; the scripts will tell
+        if str(info.get("cluster_enabled", "0")) == "1":
+            raise RedisClusterError
+        self._is_checked = True
+
+    def _begin_probing(self) -> None:
+        if self._probe is None:
+            self._probe = asyncio.get_running_loop().create_task(self._until_back())
+
+    async def _until_back(self) -> None:
+        while True:
+            if await self._answers():
+                break
+            await asyncio.sleep(PROBE_SECONDS)
+        self._probe = None
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(SOCKET_SECONDS):
+                await self._send("PING")
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
+
+
+def error_code(text: str) -> str:
+    """Return the first word of a Redis error: its code."""
+    return text.split(maxsplit=1)[0][:40] if text.strip() else "error"
+
+
+def _info(reply: Any) -> dict[str, Any]:
+    """INFO comes parsed from this client, whatever the protocol's version."""
+    return reply if isinstance(reply, dict) else {}
