@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -17,6 +18,7 @@ from smsgw.web.readiness import Readiness
 
 BACKLOG = 2048
 MAX_CONNECTIONS = 8192
+_FILES_FOR_OTHERS = 256
 
 
 class _Server(uvicorn.Server):
@@ -90,6 +92,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         from uvloop import new_event_loop
     except ImportError:
         new_event_loop = asyncio.new_event_loop  # type: ignore[assignment]
+    _raise_file_limit()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(main)
 
@@ -108,7 +111,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=HardenedProtocol,
         ws="none",
         lifespan="off",
@@ -117,10 +120,27 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=_max_connections(),
         timeout_keep_alive=75,
         timeout_graceful_shutdown=15,
     )
+
+
+def _max_connections() -> int:
+    """Return how many connections the process has file descriptors for; accepting more would break everything else."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(64, min(MAX_CONNECTIONS, allowed - _FILES_FOR_OTHERS))
+
+
+def _raise_file_limit() -> None:
+    """Take as many file descriptors as the machine's owner lets us have."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + 2 * _FILES_FOR_OTHERS
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
 
 
 async def _abandon(server: _Server, running: "asyncio.Task[None]") -> None:
