@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,31 @@ STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
 
 
+CONTENTION = frozenset({"40P01", "40001", "55P03"})
+"""Deadlock, serialization failure, lock timeout: PostgreSQL rolled back, the same transaction may work at once."""
+_NO_SCHEMA = frozenset({"42P01", "42703", "3F000"})
+
+
 class DatabaseAwayError(Exception):
-    """The database did not answer, refused, or the outcome of a commit is unknown."""
+    """The database did not answer, refused, or the outcome of a commit is unknown.
+
+    `is_rolled_back` says that nothing can have been committed; `is_stale` that a pooled connection was dead when it was
+    used (the pool is replaced, another try gets a fresh one); `is_contention` that others were in the way.
+    """
+
+    def __init__(
+        self, message: str, *, is_rolled_back: bool = False, is_stale: bool = False, is_contention: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.is_rolled_back = is_rolled_back
+        self.is_stale = is_stale
+        self.is_contention = is_contention
+
+
+class _Phase:
+    """How far a transaction has come: until its COMMIT leaves, it is provably rolled back when its connection dies."""
+
+    is_committing = False
 
 
 class Database:
@@ -31,20 +54,33 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Run one transaction that may write; commits at the end. Raises DatabaseAwayError on an outage."""
-        if not self.is_sqlite:
-            async with _translated(), self.engine.begin() as connection:
-                yield connection
-            return
-        async with self._writing, _translated(), self.engine.connect() as connection:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        phase = _Phase()
+        async with self._turn(), _translated(phase), self.engine.connect() as connection:
+            if self.is_sqlite:
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+            phase.is_committing = True
             await connection.commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Run reads on one connection. Raises DatabaseAwayError on an outage."""
-        async with _translated(), self.engine.connect() as connection:
+        async with _translated(_Phase()), self.engine.connect() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Run reads that all see the database as it was at one moment. Raises DatabaseAwayError on an outage."""
+        async with self.read() as connection:
+            if self.is_sqlite:
+                await connection.exec_driver_sql("BEGIN")
+            else:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+            await connection.rollback()
+
+    def _turn(self) -> AbstractAsyncContextManager[object]:
+        return self._writing if self.is_sqlite else nullcontext()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -119,18 +155,29 @@ def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def _translated(phase: _Phase) -> AsyncIterator[None]:
     """Translate what drivers and pool raise for an outage; a mistake in a statement stays a bug."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
-        raise DatabaseAwayError(_brief(error)) from error
-    except sa.exc.DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseAwayError(_brief(error)) from error
-        raise
-    except (OSError, TimeoutError, sqlite3.OperationalError) as error:
-        raise DatabaseAwayError(_brief(error)) from error
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError, sqlite3.OperationalError) as error:
+        if not _is_outage(error):
+            raise
+        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        raise DatabaseAwayError(
+            _brief(error),
+            is_rolled_back=not phase.is_committing or state in CONTENTION,
+            is_stale=bool(getattr(error, "connection_invalidated", False)),
+            is_contention=state in CONTENTION or "database is locked" in str(error),
+        ) from error
+
+
+def _is_outage(error: BaseException) -> bool:
+    if not isinstance(error, sa.exc.DBAPIError):
+        return True
+    if isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)):
+        return True
+    # A schema that was taken away under a running process is not a mistake in the statement.
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _NO_SCHEMA
 
 
 def _brief(error: BaseException) -> str:

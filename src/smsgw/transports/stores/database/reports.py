@@ -1,0 +1,143 @@
+"""The inbox of delivery reports: stored before they are answered, applied under the lock of their messages."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from smsgw.core.lifecycle import Change
+from smsgw.core.message import Attempt, Message
+from smsgw.core.ports import AppliedReport, ReceivedReport
+from smsgw.transports.stores.database.rows import MESSAGE_COLUMNS, Row, attempt_of, message_of, report_of, report_row
+from smsgw.transports.stores.database.schema import attempts, report_inbox
+from smsgw.transports.stores.database.statements import Statements
+from smsgw.transports.stores.database.writing import update_messages, write_findings, write_stories
+from smsgw.transports.stores.semantics import as_uuid, merged, next_try
+
+Decide = Callable[[Message, Sequence[Attempt], ReceivedReport], Change | None]
+
+
+async def store_reports(connection: AsyncConnection, statements: Statements, reports: Sequence[ReceivedReport]) -> int:
+    """See the port."""
+    rows = sorted(map(report_row, reports), key=lambda row: (row["provider"], row["dedupe_key"]))
+    keep = {"preserve_rowcount": True}
+    return int((await connection.execute(statements.insert_report, rows, execution_options=keep)).rowcount)
+
+
+async def apply_reports(
+    connection: AsyncConnection, statements: Statements, *, now: datetime, limit: int, decide: Decide
+) -> list[AppliedReport]:
+    """See the port."""
+    inbox = list((await connection.execute(_due(now, limit))).mappings())
+    if not inbox:
+        return []
+    owners = await _owners(connection, statements, inbox)
+    desk = await _Desk.open(connection, statements, sorted(set(owners.values())))
+    applied = [desk.apply(row, owners.get(row["id"]), decide, now) for row in inbox]
+    await desk.write(connection, statements)
+    return applied
+
+
+class _Desk:
+    """The messages that a batch of reports is about, locked, each as the reports before have left it."""
+
+    def __init__(self, messages: dict[UUID, Message], known: dict[UUID, dict[int, Attempt]]) -> None:
+        self._messages = messages
+        self._attempts = known
+        self._changes: list[Change] = []
+        self._moved: list[Change] = []
+        self._inbox: list[Row] = []
+
+    @classmethod
+    async def open(cls, connection: AsyncConnection, statements: Statements, owners: Sequence[UUID]) -> "_Desk":
+        """Lock the messages, then read their attempts."""
+        known: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
+        if not owners:
+            return cls({}, known)
+        locked = await connection.execute(statements.locked(MESSAGE_COLUMNS, owners))
+        messages = {message.tracking_id: message for message in map(message_of, locked)}
+        for tracking_id, attempt in map(attempt_of, await connection.execute(statements.attempts_of(owners))):
+            known[tracking_id][attempt.number] = attempt
+        return cls(messages, known)
+
+    def apply(self, row: Any, owner: UUID | None, decide: Decide, now: datetime) -> AppliedReport:
+        """Let one report change its message, or put it off."""
+        received = report_of(row)
+        message = self._messages.get(owner) if owner else None
+        change = decide(message, tuple(self._attempts[message.tracking_id].values()), received) if message else None
+        if message is None or change is None:
+            due_at = next_try(received.received_at, row["tries"] + 1, now)
+            self._note(row, due_at=due_at, applied_at=None, tracking_id=None)
+            return AppliedReport(received=received, change=None, is_given_up=due_at is None)
+        self._absorb(message, change)
+        self._note(row, due_at=None, applied_at=now, tracking_id=message.tracking_id)
+        return AppliedReport(received=received, change=change)
+
+    async def write(self, connection: AsyncConnection, statements: Statements) -> None:
+        """Write what the reports changed, and what became of them."""
+        await update_messages(connection, statements, self._moved)
+        await write_findings(connection, statements, self._changes)
+        await write_stories(connection, statements, self._changes)
+        await connection.execute(statements.update_report, self._inbox)
+
+    def _absorb(self, message: Message, change: Change) -> None:
+        known = self._attempts[message.tracking_id]
+        if change.finished is not None:
+            known[change.finished.number] = merged(known[change.finished.number], change.finished)
+        self._changes.append(change)
+        # Where only something was told, the row stays untouched: its fence belongs to a call that may be in flight.
+        if change.message.fence != message.fence:
+            self._moved.append(change)
+            self._messages[message.tracking_id] = change.message
+
+    def _note(
+        self, row: Any, *, due_at: datetime | None, applied_at: datetime | None, tracking_id: UUID | None
+    ) -> None:
+        tries = row["tries"] + 1
+        noted = {"key": row["id"], "due_at": due_at, "tries": tries, "applied_at": applied_at}
+        self._inbox.append(noted | {"tracking_id": tracking_id})
+
+
+def _due(now: datetime, limit: int) -> sa.Select[Any]:
+    known = report_inbox.c
+    oldest = sa.select(report_inbox).where(known.due_at <= now).order_by(known.due_at, known.id)
+    return oldest.limit(limit).with_for_update(skip_locked=True)
+
+
+async def _owners(connection: AsyncConnection, statements: Statements, inbox: Sequence[Any]) -> dict[int, UUID]:
+    """Return whose message each row may be about: by the provider's id (where the reference settles a doubt, else the
+    newest attempt counts), else by our reference."""
+    known = await _by_message_id(connection, statements, inbox)
+    owners: dict[int, UUID] = {}
+    for row in inbox:
+        candidates = known.get((row["provider"], row["provider_message_id"]), [])
+        reference = as_uuid(row["reference"])
+        if candidates and reference not in candidates:
+            owners[row["id"]] = candidates[-1]
+        elif reference is not None:
+            owners[row["id"]] = reference
+    return owners
+
+
+async def _by_message_id(
+    connection: AsyncConnection, statements: Statements, inbox: Sequence[Any]
+) -> dict[tuple[str, str], list[UUID]]:
+    asked: dict[str, set[str]] = defaultdict(set)
+    for row in inbox:
+        if row["provider_message_id"] is not None:
+            asked[row["provider"]].add(row["provider_message_id"])
+    found: dict[tuple[str, str], list[UUID]] = defaultdict(list)
+    of = attempts.c
+    for provider, message_ids in asked.items():
+        query = (
+            sa.select(of.provider_message_id, of.tracking_id)
+            .where(of.provider == provider, statements.among(of.provider_message_id, sorted(message_ids)))
+            .order_by(of.started_at)
+        )
+        for message_id, tracking_id in await connection.execute(query):
+            found[provider, message_id].append(tracking_id)
+    return found

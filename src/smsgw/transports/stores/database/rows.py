@@ -1,0 +1,168 @@
+"""Nouns to rows and back. The order of columns is the schema's; what strangers wrote is made storable here, once."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from smsgw.core.failure import Outcome
+from smsgw.core.lifecycle import Change
+from smsgw.core.message import Attempt, DeliveryReport, Event, EventType, Message, ReportStatus, Status
+from smsgw.core.ports import GatewayBeat, ReceivedReport
+from smsgw.transports.stores.database import schema
+from smsgw.transports.stores.semantics import key_text, storable
+
+Row = dict[str, Any]
+
+MESSAGE_COLUMNS = tuple(schema.messages.c[name] for name in Message.__struct_fields__)
+ATTEMPT_COLUMNS = tuple(schema.attempts.c[name] for name in ("tracking_id", *Attempt.__struct_fields__))
+
+_STATUSES = {each.value: each for each in Status}
+_OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{each.value: each for each in Outcome}}
+_encode = msgspec.json.Encoder().encode
+_decode_names = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def state_row(message: Message) -> Row:
+    """Return the columns that a Change may alter, with the key as `key`: an UPDATE may not bind it by name."""
+    return {
+        "key": message.tracking_id,
+        "status": message.status.value,
+        "reason": None if message.reason is None else str(message.reason),
+        "provider_final": message.provider_final,
+        "due_at": message.due_at,
+        "updated_at": message.updated_at,
+        "fence": message.fence,
+        "attempts_made": message.attempts_made,
+        "rounds": message.rounds,
+        "prefer": message.prefer,
+        "duplicate_risk": message.duplicate_risk,
+        "absences": message.absences,
+    }
+
+
+def message_row(message: Message, token: UUID) -> Row:
+    """Return a whole new row of `messages`."""
+    row = state_row(message)
+    row["tracking_id"] = row.pop("key")
+    row["client_key"] = storable(message.client_key)
+    row["to"] = message.to
+    row["text"] = message.text
+    row["ttl_seconds"] = message.ttl_seconds
+    row["providers"] = _encode(message.providers).decode() if message.providers else "[]"
+    row["created_at"] = message.created_at
+    row["expires_at"] = message.expires_at
+    row["intake_token"] = token
+    return row
+
+
+def message_of(row: Sequence[Any]) -> Message:
+    """Return the message of a row of MESSAGE_COLUMNS."""
+    values: dict[str, Any] = dict(zip(Message.__struct_fields__, row, strict=True))
+    values["status"] = _STATUSES[values["status"]]
+    values["providers"] = _decode_names(values["providers"])
+    return Message(**values)
+
+
+def attempt_row(tracking_id: UUID, attempt: Attempt) -> Row:
+    """Return a whole new row of `attempts`."""
+    return {
+        "tracking_id": tracking_id,
+        "number": attempt.number,
+        "provider": attempt.provider,
+        "started_at": attempt.started_at,
+        **_findings(attempt),
+    }
+
+
+def finding_row(tracking_id: UUID, attempt: Attempt) -> Row:
+    """Return what became known about an attempt, with its key as `key` and `nth`."""
+    return {"key": tracking_id, "nth": attempt.number, **_findings(attempt)}
+
+
+def attempt_of(row: Sequence[Any]) -> tuple[UUID, Attempt]:
+    """Return the attempt of a row of ATTEMPT_COLUMNS, and whose it is."""
+    tracking_id, number, provider, started_at, finished_at, outcome, message_id, detail, report = row
+    attempt = Attempt(
+        number=number,
+        provider=provider,
+        started_at=started_at,
+        finished_at=finished_at,
+        outcome=_OUTCOMES[outcome],
+        provider_message_id=message_id,
+        detail=detail,
+        report=None if report is None else ReportStatus(report),
+    )
+    return tracking_id, attempt
+
+
+def event_rows(change: Change) -> list[Row]:
+    """Return the rows of `message_events` that a Change adds, in the order of the story."""
+    return [
+        {
+            "tracking_id": change.message.tracking_id,
+            "event_type": event.event_type.value,
+            "provider": event.provider,
+            "details": event.details,
+            "created_at": event.created_at,
+        }
+        for event in change.events
+    ]
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """Return the event of a row (event_type, created_at, provider, details)."""
+    event_type, created_at, provider, details = row
+    return Event(EventType(event_type), created_at, provider, details)
+
+
+def report_row(received: ReceivedReport) -> Row:
+    """Return a whole new row of `report_inbox`, due at once."""
+    report = received.report
+    return {
+        "provider": received.provider,
+        "dedupe_key": key_text(report.dedupe_key),
+        "provider_message_id": key_text(report.provider_message_id),
+        "reference": key_text(report.reference),
+        "status": int(report.status),
+        "error_code": key_text(report.error_code),
+        "reported_at": report.reported_at,
+        "received_at": received.received_at,
+        "due_at": received.received_at,
+        "tries": 0,
+    }
+
+
+def report_of(row: Mapping[str, Any]) -> ReceivedReport:
+    """Return the report of a row of `report_inbox`."""
+    report = DeliveryReport(
+        status=ReportStatus(row["status"]),
+        provider_message_id=row["provider_message_id"],
+        reference=row["reference"],
+        reported_at=row["reported_at"],
+        error_code=row["error_code"],
+        dedupe_key=row["dedupe_key"],
+    )
+    return ReceivedReport(provider=row["provider"], report=report, received_at=row["received_at"])
+
+
+def beat_of(row: Sequence[Any]) -> GatewayBeat:
+    """Return the beat of a row of `gateway_heartbeats`."""
+    return GatewayBeat(**dict(zip(GatewayBeat.__struct_fields__, row, strict=True)))
+
+
+def seen_row(idempotency_hash: str, tracking_id: UUID, created_at: datetime) -> Row:
+    """Return a row of `idempotency_seen`."""
+    return {"hash": idempotency_hash, "tracking_id": tracking_id, "created_at": created_at}
+
+
+def _findings(attempt: Attempt) -> Row:
+    return {
+        "finished_at": attempt.finished_at,
+        "outcome": attempt.outcome.value if attempt.outcome else None,
+        "provider_message_id": key_text(attempt.provider_message_id),
+        "detail": storable(attempt.detail),
+        "report": None if attempt.report is None else int(attempt.report),
+    }

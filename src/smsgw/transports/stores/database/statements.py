@@ -1,0 +1,131 @@
+"""Every statement of the hot paths, built once per dialect: executed with lists of rows, never built per call."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from smsgw.core.failure import Outcome
+from smsgw.core.message import Status
+from smsgw.transports.stores.database.rows import ATTEMPT_COLUMNS, MESSAGE_COLUMNS
+from smsgw.transports.stores.database.schema import (
+    attempts,
+    gateway_heartbeats,
+    idempotency_seen,
+    message_events,
+    messages,
+    report_inbox,
+)
+
+STATE_COLUMNS = (
+    "status",
+    "reason",
+    "provider_final",
+    "due_at",
+    "updated_at",
+    "fence",
+    "attempts_made",
+    "rounds",
+    "prefer",
+    "duplicate_risk",
+    "absences",
+)
+
+
+class Statements:
+    """The statements for one dialect. Where the two differ, the difference is here."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        self._is_sqlite = is_sqlite
+        self.insert_message = self.insert(messages).on_conflict_do_nothing(index_elements=["tracking_id"])
+        self.insert_attempt = sa.insert(attempts)
+        self.insert_event = sa.insert(message_events)
+        self.insert_report = self.insert(report_inbox).on_conflict_do_nothing(index_elements=["provider", "dedupe_key"])
+        self.remember_hash = self._remember_hash()
+        self.store_beat = self._store_beat()
+        self.update_message = (
+            sa.update(messages)
+            .where(messages.c.tracking_id == sa.bindparam("key"))
+            .values({name: sa.bindparam(name) for name in STATE_COLUMNS})
+        )
+        self.update_attempt = _update_attempt()
+        self.update_report = (
+            sa.update(report_inbox)
+            .where(report_inbox.c.id == sa.bindparam("key"))
+            .values({name: sa.bindparam(name) for name in ("due_at", "tries", "applied_at", "tracking_id")})
+        )
+        self.keep_evidence = self.update_attempt.where(
+            sa.or_(attempts.c.outcome.is_(None), attempts.c.outcome == Outcome.UNKNOWN.value)
+        )
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return the dialect's INSERT, for ON CONFLICT."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def among(self, column: sa.Column[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+        """Return "column is one of values": one array on PostgreSQL, so that every length is the same statement."""
+        if self._is_sqlite:
+            return column.in_(values)
+        return column == sa.any_(sa.bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
+
+    def due(self, statuses: frozenset[Status], now: Any, limit: int) -> sa.Select[Any]:
+        """Return due messages, oldest first, that nobody else has locked."""
+        return (
+            sa.select(*MESSAGE_COLUMNS)
+            .where(messages.c.status.in_(sorted(each.value for each in statuses)), messages.c.due_at <= now)
+            .order_by(messages.c.due_at, messages.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+
+    def locked(self, columns: Sequence[sa.Column[Any]], tracking_ids: Sequence[Any]) -> sa.Select[Any]:
+        """Return columns of messages, locked. Everybody who waits for locks takes them in order of id: no deadlocks."""
+        return (
+            sa.select(*columns)
+            .where(self.among(messages.c.tracking_id, tracking_ids))
+            .order_by(messages.c.id)
+            .with_for_update()
+        )
+
+    def attempts_of(self, tracking_ids: Sequence[Any]) -> sa.Select[Any]:
+        """Return all attempts of these messages, oldest first."""
+        return (
+            sa.select(*ATTEMPT_COLUMNS)
+            .where(self.among(attempts.c.tracking_id, tracking_ids))
+            .order_by(attempts.c.number)
+        )
+
+    def _remember_hash(self) -> Any:
+        insert = self.insert(idempotency_seen)
+        return insert.on_conflict_do_update(
+            index_elements=["hash"],
+            set_={"tracking_id": insert.excluded.tracking_id, "created_at": insert.excluded.created_at},
+            where=idempotency_seen.c.created_at
+            < sa.bindparam("forget_before", type_=idempotency_seen.c.created_at.type),
+        )
+
+    def _store_beat(self) -> Any:
+        insert = self.insert(gateway_heartbeats)
+        told = ("interval_seconds", "ts", "clients_fingerprint", "providers_fingerprint")
+        return insert.on_conflict_do_update(
+            index_elements=["service", "instance"],
+            set_={name: insert.excluded[name] for name in told},
+            where=gateway_heartbeats.c.ts <= insert.excluded.ts,
+        )
+
+
+def _update_attempt() -> sa.Update:
+    """What is known is never forgotten: a report may have come while the call was under way."""
+    known = attempts.c
+    rank = sa.bindparam("report", type_=sa.Integer)
+    keep = ("finished_at", "outcome", "provider_message_id", "detail")
+    values: dict[str, sa.ColumnElement[Any]] = {
+        name: sa.func.coalesce(sa.bindparam(name, type_=known[name].type), known[name]) for name in keep
+    }
+    values["report"] = sa.case((sa.or_(known.report.is_(None), known.report < rank), rank), else_=known.report)
+    return (
+        sa.update(attempts)
+        .where(known.tracking_id == sa.bindparam("key"), known.number == sa.bindparam("nth"))
+        .values(values)
+    )

@@ -1,0 +1,101 @@
+"""What every store decides alike, whatever it keeps its rows in: pure steps beside the ones of the core."""
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from smsgw.core.failure import Outcome
+from smsgw.core.lifecycle import Change, fail
+from smsgw.core.message import Attempt, DeliveryReport, Reason, ReportStatus, Status
+from smsgw.core.ports import ReceivedReport
+
+IDEMPOTENCY_WINDOW = timedelta(hours=48)
+STUCK_AFTER = timedelta(seconds=60)
+REPORT_LIFE = timedelta(hours=24)
+WAITING = (Status.QUEUED, Status.PROCESSING, Status.UNKNOWN)
+_RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 300))
+_LONGEST_KEY = 255
+
+
+def as_duplicate(change: Change, other: object) -> Change:
+    """Return what is stored for an arrival whose idempotency hash belongs to `other`: FAILED, never sent."""
+    unsent = msgspec.structs.replace(change.message, attempts_made=0)
+    failed = fail(unsent, Reason.DUPLICATE_OF, unsent.updated_at, details={"duplicate_of": str(other)})
+    return msgspec.structs.replace(failed, previous=change.previous)
+
+
+def is_still_held(committed: Change, now: datetime) -> bool:
+    """Whether a Change that an interrupted call had committed may still be acted upon: its lease is not over."""
+    message = committed.message
+    return message.status is not Status.PROCESSING or message.due_at is None or now < message.due_at
+
+
+def merged(known: Attempt, told: Attempt) -> Attempt:
+    """Return an attempt with what a Change tells about it; what is known already is never forgotten."""
+    reports = [each for each in (known.report, told.report) if each is not None]
+    return msgspec.structs.replace(
+        known,
+        finished_at=told.finished_at or known.finished_at,
+        outcome=told.outcome or known.outcome,
+        provider_message_id=told.provider_message_id or known.provider_message_id,
+        detail=told.detail or known.detail,
+        report=max(reports) if reports else None,
+    )
+
+
+def with_evidence(known: Attempt, late: Attempt) -> Attempt:
+    """Return an attempt with an outcome that came after its lease was gone. An acceptance is left to `late_report`,
+    which has to find the attempt undecided."""
+    if known.outcome not in (None, Outcome.UNKNOWN):
+        return known
+    if late.outcome is Outcome.ACCEPTED:
+        late = msgspec.structs.replace(late, outcome=None, finished_at=None)
+    return merged(known, late)
+
+
+def late_report(change: Change) -> ReceivedReport | None:
+    """Return the report with status SENT that a late acceptance is applied as; None for any other late outcome."""
+    late, message = change.finished, change.message
+    if late is None or late.outcome is not Outcome.ACCEPTED:
+        return None
+    report = DeliveryReport(
+        status=ReportStatus.SENT,
+        provider_message_id=late.provider_message_id,
+        reference=str(message.tracking_id),
+        dedupe_key=f"late:{message.tracking_id}:{late.number}",
+    )
+    return ReceivedReport(provider=late.provider, report=report, received_at=message.updated_at)
+
+
+def next_try(received_at: datetime, tries: int, now: datetime) -> datetime | None:
+    """Return when an unmatched report is looked at again after its `tries`-th try; None when it is given up."""
+    end = received_at + REPORT_LIFE
+    if now >= end:
+        return None
+    return min(now + _RETRIES[min(tries, len(_RETRIES)) - 1], end)
+
+
+def storable(text: str | None) -> str | None:
+    """Return a stranger's text as every database takes it: without NUL and lone surrogates."""
+    if text is None or (text.isascii() and "\x00" not in text):
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def key_text(text: str | None) -> str | None:
+    """Return a stranger's id as an index takes it; a longer one keeps its beginning and is told apart by its hash."""
+    clean = storable(text)
+    if clean is None or len(clean) <= _LONGEST_KEY:
+        return clean
+    digest = hashlib.sha256(clean.encode()).hexdigest()
+    return f"{clean[: _LONGEST_KEY - 65]}~{digest}"
+
+
+def as_uuid(text: str | None) -> UUID | None:
+    """Return a stranger's reference as a tracking_id, or None when it is none of ours."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
