@@ -1,0 +1,89 @@
+# Every chore is one target; `make` lists them. The environment is made, and made anew, when pyproject.toml changes.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= auto
+ARGS ?=
+COMPOSE ?= docker compose
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
+
+GATEWAY_TESTS = $(sort $(wildcard tests/unit/gateway tests/*/*gateway*) $(wildcard tests/contract/*queue* tests/contract/*limit*))
+WORKER_TESTS = $(sort $(wildcard tests/unit/worker tests/*/*worker* tests/*/*provider* tests/providers) \
+	$(wildcard tests/contract/*queue* tests/contract/*store*))
+
+.PHONY: help dev test test-a test-b check bench build up down logs logs-a logs-b lint fmt docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; set PYTHON=/path/to/it" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/.runtime
+
+dev: $(VENV)/.runtime ## run everything in one process on one SQLite file
+	$(BIN)/smsgw dev $(ARGS)
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+test-a: $(VENV)/.dev ## run the gateway's tests
+	$(BIN)/pytest $(GATEWAY_TESTS) $(ARGS)
+
+test-b: $(VENV)/.dev ## run the worker's tests
+	$(BIN)/pytest $(WORKER_TESTS) $(ARGS)
+
+check: lint ## lint and unit tests, in seconds
+	$(BIN)/pytest tests/unit -q $(ARGS)
+
+lint: $(VENV)/.dev ## formatting, ruff, mypy --strict, the architecture
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: $(VENV)/.dev ## write the generated reference pages anew
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.dev ## measure this installation
+	$(BIN)/smsgw bench $(ARGS)
+
+build: $(VENV)/.made ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+up: ## build the image and start the whole set with Docker
+	$(COMPOSE) up --build --detach
+
+down: ## stop it; data stays in its volumes
+	$(COMPOSE) down
+
+logs: ## follow all logs
+	$(COMPOSE) logs --follow
+
+logs-a: ## follow the gateway's logs
+	$(COMPOSE) logs --follow gateway
+
+logs-b: ## follow the worker's logs
+	$(COMPOSE) logs --follow worker
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
