@@ -2,14 +2,15 @@
 
 from smsgw.settings.configs import Document, documents, parse_clients, parse_providers, read_document
 from smsgw.settings.dotenv_file import environment
-from smsgw.settings.loading import database_url, load_gateway, load_worker
+from smsgw.settings.loading import database_url, load_gateway, load_operator, load_worker
 from smsgw.settings.reading import SettingsError
-from smsgw.settings.roles import GatewaySettings, HttpSettings, QueueSettings, WorkerSettings
+from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
 
 __all__ = [
     "Document",
     "GatewaySettings",
     "HttpSettings",
+    "OperatorSettings",
     "QueueSettings",
     "SettingsError",
     "WorkerSettings",
@@ -17,6 +18,7 @@ __all__ = [
     "documents",
     "environment",
     "load_gateway",
+    "load_operator",
     "load_worker",
     "parse_clients",
     "parse_providers",

@@ -1,6 +1,5 @@
 """From names and text to the settings of a role: which variables are read, with which defaults and bounds."""
 
-import os
 import socket
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +9,7 @@ from smsgw.core.lifecycle import Timers
 from smsgw.core.routing import Strategy
 from smsgw.settings.configs import clients_of, providers_of
 from smsgw.settings.reading import MOST_SECONDS, Reader, SettingsError
-from smsgw.settings.roles import GatewaySettings, HttpSettings, QueueSettings, WorkerSettings
+from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
 
 _LONGEST_TTL = 30 * 86_400
 
@@ -69,17 +68,30 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
     )
 
 
+def load_operator(environ: Mapping[str, str]) -> OperatorSettings:
+    """Return where the services are, for commands that start no role; raises SettingsError."""
+    read = Reader(environ)
+    return OperatorSettings(
+        queue=_queue(read),
+        limits_url=_limits_url(read),
+        database_url=_database_url(read),
+        quota_prefix=read.word("QUOTA_PREFIX", "quota"),
+    )
+
+
 def database_url(environ: Mapping[str, str]) -> str:
     """Return DATABASE_URL, the one setting that `smsgw migrate` needs; raises SettingsError."""
     return _database_url(Reader(environ))
 
 
 def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
+    number = read.whole(f"{prefix}_PORT", port, low=0, high=65_535)
     return HttpSettings(
         service_name=read.word("SERVICE_NAME", service),
-        instance=f"{socket.gethostname()}-{os.getpid()}",
+        # The same after a restart, so that heartbeats and metrics do not collect instances that are no more.
+        instance=f"{socket.gethostname()}:{number}",
         host=read.text(f"{prefix}_HOST", "0.0.0.0"),  # noqa: S104  (spec section 2: the default)
-        port=read.whole(f"{prefix}_PORT", port, low=0, high=65_535),
+        port=number,
         log_level=read.one_of("LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
         drain_seconds=read.number("DRAIN_SECONDS", 3, low=0, high=20),
     )

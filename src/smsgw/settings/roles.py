@@ -79,3 +79,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     expected_providers_fingerprint: str = ""
     quota_prefix: str = "quota"
     claim_rules: ClaimRules = ClaimRules()
+
+
+class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the services are: what `smsgw audit` and `smsgw dead` need."""
+
+    queue: QueueSettings
+    limits_url: str
+    database_url: str
+    quota_prefix: str = "quota"
+    claim_rules: ClaimRules = ClaimRules()

@@ -1,0 +1,26 @@
+"""The command line. Each command loads its settings and calls one function of wiring; what it needs is imported inside
+the command, so that `smsgw --help` costs nothing but typer."""
+
+import typer
+
+from smsgw.cli import audit, bench, client, configuration, dead, roles
+
+app = typer.Typer(
+    name="smsgw",
+    help="An SMS gateway: one HTTP endpoint in, every message delivered through whichever provider works.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+roles.register(app)
+client.register(app)
+app.add_typer(configuration.app, name="config")
+app.add_typer(dead.app, name="dead")
+audit.register(app)
+bench.register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,98 @@
+"""Which URL opens which transport. Looked up by name, so that a gateway never loads a database driver."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from smsgw.core.admission import ClaimRules
+from smsgw.core.ports import Clock, Consumer, Limits, Observer, Publisher, QueueAdmin, Store
+from smsgw.settings import QueueSettings, SettingsError
+
+if TYPE_CHECKING:
+    from smsgw.transports.sql import Database
+
+_AMQP = ("amqp", "amqps")
+_REDIS = ("redis", "rediss", "unix")
+
+
+class Transports:
+    """Opens transports into one exit stack; everything on the same SQLite file shares one Database."""
+
+    def __init__(self, stack: AsyncExitStack, *, observer: Observer, clock: Clock) -> None:
+        self._stack = stack
+        self._observer = observer
+        self._clock = clock
+        self._databases: dict[str, Database] = {}
+        self._queues: dict[str, Any] = {}
+        self._opened: list[Any] = []
+
+    async def limits(self, url: str, *, rules: ClaimRules, quota_prefix: str) -> Limits:
+        """Open the limits store of a `redis://` or `sqlite:///` URL."""
+        if urlsplit(url).scheme in _REDIS:
+            redis = resolve_name("smsgw.transports.limits.redis:RedisLimits")
+            limits = redis(url, rules=rules, quota_prefix=quota_prefix)
+        else:
+            embedded = resolve_name("smsgw.transports.limits.database:DatabaseLimits")
+            limits = embedded(self.database(url), rules=rules, quota_prefix=quota_prefix, clock=self._clock)
+            await limits.open()
+        self._stack.push_async_callback(limits.close)
+        return cast("Limits", limits)
+
+    async def publisher(self, settings: QueueSettings) -> Publisher:
+        """Open the gateway's end of the queue."""
+        return cast("Publisher", await self._queue("Publisher", settings))
+
+    async def consumer(self, settings: QueueSettings, queue: str) -> Consumer:
+        """Open the worker's end of one queue."""
+        return cast("Consumer", await self._queue("Consumer", settings, queue))
+
+    async def queue_admin(self, settings: QueueSettings) -> QueueAdmin:
+        """Open what an operator asks of the queue."""
+        return cast("QueueAdmin", await self._queue("Admin", settings))
+
+    def store(self, url: str) -> Store:
+        """Open the store of a `postgresql://` or `sqlite:///` URL; nothing is connected yet."""
+        opened = resolve_name("smsgw.transports.stores.database:DatabaseStore")
+        store = opened(self.database(url), observer=self._observer)
+        self._stack.push_async_callback(store.close)
+        return cast("Store", store)
+
+    def database(self, url: str) -> "Database":
+        """Return the Database of a URL, opened once per process."""
+        if url not in self._databases:
+            database = resolve_name("smsgw.transports.sql:open_database")(url)
+            self._stack.push_async_callback(database.close)
+            self._databases[url] = database
+        return self._databases[url]
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Run until `stop`; raises SettingsError with the one line of a transport that can never work as it is set."""
+        watching = {asyncio.ensure_future(opened.watch()) for opened in self._opened}
+        stopped = asyncio.ensure_future(stop.wait())
+        done, running = await asyncio.wait({*watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            task.cancel()
+        results = await asyncio.gather(*watching, stopped, return_exceptions=True)
+        for task, result in zip((*watching, stopped), results, strict=True):
+            if task in done and isinstance(result, Exception):
+                raise SettingsError(str(result)) from result
+
+    async def _queue(self, end: str, settings: QueueSettings, *arguments: str) -> Any:
+        if urlsplit(settings.url).scheme in _AMQP:
+            rabbit = resolve_name(f"smsgw.transports.queues.rabbitmq:Rabbit{end}")
+            opened = rabbit(settings, *arguments, observer=self._observer)
+        else:
+            embedded = resolve_name(f"smsgw.transports.queues.database:Database{end}")
+            opened = embedded(self._embedded_queue(settings), *arguments)
+        await opened.open()
+        self._stack.push_async_callback(opened.close)
+        self._opened.append(opened)
+        return opened
+
+    def _embedded_queue(self, settings: QueueSettings) -> Any:
+        if settings.url not in self._queues:
+            queue = resolve_name("smsgw.transports.queues.database:DatabaseQueue")
+            self._queues[settings.url] = queue(settings, self.database(settings.url), clock=self._clock)
+        return self._queues[settings.url]
