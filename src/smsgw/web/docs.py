@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from swagger_ui_bundle import swagger_ui_path
 
 _POLICY = (
@@ -42,7 +43,7 @@ def documentation_handlers() -> list[HTTPRouteHandler]:
         return _page()
 
     @get("/docs/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
-    def docs_asset(name: str) -> Response[bytes]:
+    def docs_asset(name: FromPath[str]) -> Response[bytes]:
         if name not in _FROM_BUNDLE and name not in _OURS:
             raise NotFoundException
         return _file(name, {**_HEADERS, "cache-control": "public, max-age=3600"})
