@@ -11,7 +11,7 @@ def is_e164(number: str) -> bool:
 
 
 def mask(number: str) -> str:
-    """Return the number for logs: `+989121234567` becomes `+98912***4567`; short ones show less."""
-    if len(number) >= 12:
+    """Return the number for logs: `+989121234567` becomes `+98912***4567`; shorter ones show less."""
+    if len(number) >= 13:
         return f"{number[:6]}***{number[-4:]}"
     return f"{number[:3]}***{number[-2:]}" if len(number) >= 8 else "***"
