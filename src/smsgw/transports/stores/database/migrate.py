@@ -33,6 +33,7 @@ def migrate(url: str, *, wait_seconds: float, say: Say) -> None:
     parsed = sync_url(url)
     engine = _engine(parsed, wait_seconds)
     try:
+        _make_room(parsed)
         with _connected(engine, wait_seconds, say) as connection, _locked(connection, wait_seconds, say):
             _upgrade(connection, say)
     except (sa.exc.SQLAlchemyError, CommandError, OSError) as error:
@@ -114,12 +115,15 @@ class _Patience:
 
 def _engine(url: URL, wait_seconds: float) -> Engine:
     if url.get_backend_name() == "sqlite":
-        if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         arguments: dict[str, object] = {"isolation_level": None, "timeout": wait_seconds}
     else:
         arguments = {"connect_timeout": 3, "options": "-c lock_timeout=10000 -c timezone=UTC"}
     return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments)
+
+
+def _make_room(url: URL) -> None:
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -1,0 +1,236 @@
+"""The contract of the store's inbox: reports come twice, early, out of order, and for messages that are not there."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from smsgw.core.failure import Outcome
+from smsgw.core.lifecycle import Change, finish, unknown
+from smsgw.core.message import Message, ReportStatus, Status
+from smsgw.core.ports import Store
+from tests.contract import stores
+from tests.contract.stores import NOW, SECOND, TIMERS, Place, accepted, attempts, decide, report, started, state, told
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
+def url(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    with stores.place_url(request.param, request, tmp_path_factory.mktemp("store")) as found:
+        yield found
+
+
+@pytest.fixture
+async def place(url: str | None) -> AsyncIterator[Place]:
+    await stores.empty(url)
+    place = Place(url, [])
+    yield place
+    await place.close()
+
+
+@pytest.fixture
+def store(place: Place) -> Store:
+    return place.open()
+
+
+async def test_a_report_is_new_once(store: Store) -> None:
+    first, other = report(key="k1", reference="x"), report(key="k2", reference="x")
+    elsewhere = report(key="k1", reference="x", provider="Local-SMS")
+
+    assert await store.store_reports([first]) == 1
+    assert await store.store_reports([first, other, elsewhere, other]) == 2
+    assert await store.store_reports([]) == 0
+
+
+@pytest.mark.parametrize("by_message_id", [True, False])
+async def test_a_report_moves_its_message(store: Store, by_message_id: bool) -> None:
+    change = await _sent(store, "pm-1")
+    named = {"message_id": "pm-1"} if by_message_id else {"reference": change.message.tracking_id}
+    received = report(**named)
+    await store.store_reports([received])
+
+    (applied,) = await store.apply_reports(now=NOW, limit=10, decide=decide)
+
+    assert applied.received == received
+    assert applied.change is not None
+    found = await state(store, change.message.tracking_id)
+    assert found == applied.change.message
+    assert found.status is Status.DELIVERED
+    assert (await attempts(store, found.tracking_id))[0].report is ReportStatus.DELIVERED
+    assert (await told(store, found.tracking_id))[-2:] == ["REPORT", "DELIVERED"]
+    assert await store.apply_reports(now=NOW + SECOND * 9999, limit=10, decide=decide) == []
+
+
+async def test_a_message_id_counts_at_its_own_provider_only(store: Store) -> None:
+    await _sent(store, "pm-1")
+    await store.store_reports([report(message_id="pm-1", provider="Local-SMS")])
+
+    (applied,) = await store.apply_reports(now=NOW, limit=10, decide=decide)
+
+    assert applied.change is None
+
+
+async def test_an_unmatched_report_is_tried_again_on_schedule_and_given_up_after_a_day(store: Store) -> None:
+    await store.store_reports([report(reference=uuid4())])
+    tries = [0]
+
+    async def next_try(before: float, after: float) -> bool:
+        early = await store.apply_reports(now=NOW + SECOND * before, limit=10, decide=decide)
+        (due,) = await store.apply_reports(now=NOW + SECOND * after, limit=10, decide=decide)
+        tries[0] += 1
+        return early == [] and due.change is None and not due.is_given_up
+
+    first = await next_try(-0.001, 0)
+    rest = [await next_try(at - 0.001, at) for at in (1, 6, 36, 336, 636, 936)]
+    (last,) = await store.apply_reports(now=NOW + timedelta(hours=24), limit=10, decide=decide)
+
+    assert [first, *rest] == [True] * 7
+    assert last.is_given_up
+    assert await store.apply_reports(now=NOW + timedelta(hours=99), limit=10, decide=decide) == []
+
+
+async def test_a_report_before_its_message_is_applied_once_that_is_there(store: Store) -> None:
+    arrival = started()
+    await store.store_reports([report(reference=arrival.change.message.tracking_id)])
+    await store.apply_reports(now=NOW, limit=10, decide=decide)
+    await store.take_in([arrival])
+
+    (applied,) = await store.apply_reports(now=NOW + SECOND, limit=10, decide=decide)
+
+    assert applied.change is not None
+    assert (await state(store, arrival.change.message.tracking_id)).status is Status.DELIVERED
+
+
+async def test_what_decide_refuses_is_put_off(store: Store) -> None:
+    change = await _sent(store, "pm-1")
+    await store.store_reports([report(message_id="pm-1")])
+
+    (applied,) = await store.apply_reports(now=NOW, limit=10, decide=lambda *_: None)
+
+    assert applied.change is None
+    assert (await state(store, change.message.tracking_id)) == change.message
+
+
+async def test_a_decide_that_raises_leaves_the_inbox_as_it_was(store: Store) -> None:
+    await _sent(store, "pm-1")
+    await store.store_reports([report(message_id="pm-1")])
+
+    def bug(*_: object) -> Change:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        await store.apply_reports(now=NOW, limit=10, decide=bug)
+
+    assert len(await store.apply_reports(now=NOW, limit=10, decide=decide)) == 1
+
+
+async def test_the_limit_holds_and_the_oldest_comes_first(store: Store) -> None:
+    reports = [report(reference=uuid4(), received_at=NOW - SECOND * age) for age in (1, 3, 2)]
+    await store.store_reports(reports)
+
+    applied = await store.apply_reports(now=NOW, limit=2, decide=decide)
+
+    assert [each.received for each in applied] == [reports[1], reports[2]]
+
+
+async def test_what_is_only_told_keeps_the_fence_for_the_call_in_flight(store: Store) -> None:
+    (change,) = await stores.take_in(store, started())
+    first = stores.refused(change)
+    again = stores.restart(first.message)
+    for each in (first, again):
+        await store.apply(each)
+    # The provider refuses by report what it had refused already: told, and nothing moves.
+    await store.store_reports([report(ReportStatus.REJECTED, reference=change.message.tracking_id, message_id="pm-0")])
+    await store.apply_reports(now=NOW, limit=10, decide=_tell)
+
+    assert await store.apply(accepted(again, message_id="pm-2")) is True
+
+    found = await attempts(store, change.message.tracking_id)
+    assert [(each.outcome, each.report) for each in found][-1] == (Outcome.ACCEPTED, ReportStatus.QUEUED)
+    assert (await told(store, change.message.tracking_id))[-2:] == ["REPORT", "SENT"]
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_the_order_of_reports_does_not_matter(store: Store, is_one_batch: bool) -> None:
+    statuses = (ReportStatus.SENT, ReportStatus.UNDELIVERED, ReportStatus.DELIVERED, ReportStatus.QUEUED)
+    ends = set()
+    for number, order in enumerate(permutations(statuses)):
+        change = await _sent(store, f"pm-{number}")
+        received = [
+            report(status, message_id=f"pm-{number}", received_at=NOW + SECOND * n) for n, status in enumerate(order)
+        ]
+        for batch in [received] if is_one_batch else [[each] for each in received]:
+            await store.store_reports(batch)
+            await store.apply_reports(now=NOW + SECOND * 10, limit=10, decide=decide)
+        end = await state(store, change.message.tracking_id)
+        (attempt,) = await attempts(store, change.message.tracking_id)
+        ends.add((end.status, end.reason, attempt.report, attempt.outcome))
+
+    assert ends == {(Status.DELIVERED, None, ReportStatus.DELIVERED, Outcome.ACCEPTED)}
+
+
+async def test_an_early_report_settles_an_unknown_attempt(store: Store) -> None:
+    (change,) = await stores.take_in(store, started())
+    assert change.started is not None
+    lost = finish(change.started, Outcome.UNKNOWN, NOW)
+    await store.apply(unknown(change.message, lost, NOW, look_up=False, timers=TIMERS))
+    await store.store_reports([report(ReportStatus.SENT, reference=change.message.tracking_id, message_id="pm-9")])
+
+    await store.apply_reports(now=NOW, limit=10, decide=decide)
+
+    (attempt,) = await attempts(store, change.message.tracking_id)
+    assert (await state(store, change.message.tracking_id)).status is Status.SENT
+    assert (attempt.outcome, attempt.provider_message_id) == (Outcome.ACCEPTED, "pm-9")
+
+
+async def test_hostile_ids_are_stored_and_still_match(store: Store) -> None:
+    hostile = "\x00'; DROP TABLE messages;--" + "é" * 5000
+    change = await _sent(store, hostile)
+
+    stored = await store.store_reports([report(message_id=hostile, key=hostile), report(reference="\x00" * 9999)])
+    applied = await store.apply_reports(now=NOW, limit=10, decide=decide)
+
+    assert stored == 2
+    assert sorted(each.change is not None for each in applied) == [False, True]
+    assert (await state(store, change.message.tracking_id)).status is Status.DELIVERED
+
+
+async def test_concurrent_workers_apply_each_report_once(place: Place) -> None:
+    one, other = place.open(), place.open()
+    changes = await stores.take_in(one, *(started() for _ in range(100)))
+    reports = [report(ReportStatus.SENT, reference=each.message.tracking_id) for each in changes for _ in range(3)]
+    await one.store_reports(reports)
+
+    async def drain(store: Store) -> int:
+        count = 0
+        while applied := await store.apply_reports(now=NOW, limit=20, decide=decide):
+            count += len(applied)
+        return count
+
+    counts = await stores.together(
+        drain(one), drain(other), drain(one), *(one.apply(accepted(each)) for each in changes)
+    )
+
+    assert sum(counts[:3]) == 300
+    story = await one.story(changes[0].message.tracking_id, stores.CLIENT)
+    assert story is not None
+    assert [str(event.event_type) for event in story.events].count("REPORT") == 3
+    assert story.message.status is Status.SENT
+
+
+async def _sent(store: Store, message_id: str) -> Change:
+    (change,) = await stores.take_in(store, started())
+    outcome = accepted(change, message_id=message_id)
+    assert await store.apply(outcome)
+    return outcome
+
+
+def _tell(message: Message, known: Any, _received: object) -> Change:
+    """Only tell: the newest attempt gets a report, the message stays as it is."""
+    change = decide(message, known, report(ReportStatus.QUEUED, message_id=None, reference=message.tracking_id))
+    assert change is not None
+    assert change.finished is not None
+    undecided = stores.without_outcome(change.finished)
+    return Change(message=message, finished=undecided, events=change.events[:1], previous=message.status)
