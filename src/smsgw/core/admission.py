@@ -142,7 +142,8 @@ def answered(record: Record, status: int, body: bytes, now: datetime, ttl_second
 
 def released(record: Record, publish: PublishOutcome | None) -> tuple[Record, str | None]:
     """Return the record with its claim ended, and the quota day to give a unit back to, or None."""
-    is_unknown = record.is_publish_unknown or publish is PublishOutcome.UNKNOWN
+    # A confirmed copy is as bad as an unknown one for the books: it is, or may be, on the queue.
+    is_unknown = record.is_publish_unknown or publish in (PublishOutcome.UNKNOWN, PublishOutcome.CONFIRMED)
     refund = None if is_unknown else record.quota_day
     changes: dict[str, Any] = {"token": "", "is_publish_unknown": is_unknown}
     if refund:

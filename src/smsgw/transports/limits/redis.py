@@ -54,7 +54,7 @@ class RedisLimits:
 
     def __init__(self, url: str, *, rules: ClaimRules, quota_prefix: str, key_prefix: str = "") -> None:
         self._link = RedisLink(url)
-        self._script = _script()
+        self._script = script()
         self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
         self._ledger = f"{key_prefix}confirmed:"
         self._settings = (key_prefix, quota_prefix, _milliseconds(rules.lease), _milliseconds(rules.ttl))
@@ -179,6 +179,7 @@ def _milliseconds(duration: timedelta) -> int:
     return int(duration.total_seconds() * 1000)
 
 
-def _script() -> bytes:
+def script() -> bytes:
+    """Return the text of the one script that does everything."""
     here = files(__package__)
     return b"\n".join((here / f"{part}.lua").read_bytes() for part in PARTS)

@@ -110,11 +110,13 @@ class RedisLink:
             self._probe = asyncio.get_running_loop().create_task(self._until_back())
 
     async def _until_back(self) -> None:
-        while True:
-            if await self._answers():
-                break
-            await asyncio.sleep(PROBE_SECONDS)
-        self._probe = None
+        try:
+            while True:
+                if await self._answers():
+                    break
+                await asyncio.sleep(PROBE_SECONDS)
+        finally:
+            self._probe = None
 
     async def _answers(self) -> bool:
         try:

@@ -1,0 +1,263 @@
+"""Limits on Redis when Redis is frozen, dead, restarted, full, read-only, or the wrong kind."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smsgw.core.admission import Verdict
+from smsgw.core.ports import LimitsUnavailableError
+from smsgw.transports.limits.redis import RedisLimits, script
+from tests import services
+from tests.contract.limits_harness import BODY, RULES, RedisWorld, admitted, ask, claim, open_redis, until
+from tests.servers import OwnRedis, find_binary
+
+
+@pytest.fixture
+async def world(own_redis: OwnRedis) -> AsyncIterator[RedisWorld]:
+    async with _fresh(own_redis) as world:
+        yield world
+
+
+@asynccontextmanager
+async def _fresh(server: OwnRedis) -> AsyncIterator[RedisWorld]:
+    async with open_redis(server.url, "outage") as world:
+        try:
+            yield world
+        finally:
+            server.thaw()
+            await asyncio.to_thread(server.start)
+
+
+async def _timed(world: RedisWorld) -> tuple[float, BaseException | None]:
+    began = time.monotonic()
+    try:
+        await world.limits.admit(ask(claim()))
+    except LimitsUnavailableError as error:
+        return time.monotonic() - began, error
+    return time.monotonic() - began, None
+
+
+async def _is_back(world: RedisWorld) -> bool:
+    return (await _timed(world))[1] is None
+
+
+async def test_a_frozen_redis_fails_50_callers_fast_and_is_back_soon_after_the_thaw(
+    own_redis: OwnRedis, world: RedisWorld
+) -> None:
+    await admitted(world, ask())
+    own_redis.freeze()
+
+    first = await asyncio.gather(*(_timed(world) for _ in range(50)))
+    later = await asyncio.gather(*(_timed(world) for _ in range(50)))
+    own_redis.thaw()
+    await until(lambda: _is_back(world), seconds=2)
+
+    assert all(isinstance(error, LimitsUnavailableError) for _, error in [*first, *later])
+    assert max(seconds for seconds, _ in first) < 0.35
+    assert max(seconds for seconds, _ in later) < 0.05
+
+
+async def test_callers_that_come_while_batches_are_frozen_wait_no_longer(
+    own_redis: OwnRedis, world: RedisWorld
+) -> None:
+    await admitted(world, ask())
+    own_redis.freeze()
+    asked = []
+
+    for _ in range(20):
+        asked.append(asyncio.create_task(_timed(world)))
+        await asyncio.sleep(0.01)  # arrivals are what is tested: one every 10 ms
+    outcomes = await asyncio.gather(*asked)
+
+    assert all(error is not None for _, error in outcomes)
+    assert max(seconds for seconds, _ in outcomes) < 0.35
+
+
+async def test_it_is_not_ready_while_redis_is_frozen(own_redis: OwnRedis, world: RedisWorld) -> None:
+    own_redis.freeze()
+    began = time.monotonic()
+
+    is_ready = await world.limits.is_ready()
+
+    assert not is_ready
+    assert time.monotonic() - began < 1
+
+
+async def test_a_killed_redis_is_an_outage_without_its_address_and_a_restart_ends_it(
+    own_redis: OwnRedis, world: RedisWorld
+) -> None:
+    await admitted(world, ask())
+    await asyncio.to_thread(own_redis.kill)
+
+    seconds, error = await _timed(world)
+    await asyncio.to_thread(own_redis.start)
+    await until(lambda: _is_back(world), seconds=2)
+
+    assert seconds < 0.35
+    assert str(own_redis.port) not in str(error)
+    assert "127.0.0.1" not in str(error)
+
+
+async def test_a_stop_and_start_between_two_calls_keeps_the_answers(own_redis: OwnRedis, world: RedisWorld) -> None:
+    held = claim()
+    await admitted(world, ask(held))
+    await world.limits.answer(held, status=202, body=BODY, ttl_seconds=60, confirmed=None)
+
+    await asyncio.to_thread(own_redis.stop)
+    await asyncio.to_thread(own_redis.start)
+    await until(lambda: _is_back(world), seconds=2)
+
+    assert (await world.limits.look_up(claim())).body == BODY
+
+
+async def test_a_server_that_forgot_the_script_gets_it_again(own_redis: OwnRedis, world: RedisWorld) -> None:
+    await admitted(world, ask())
+    await world.client.script_flush()
+
+    admission = await world.limits.admit(ask())
+
+    assert admission.verdict is Verdict.FRESH
+
+
+async def test_cancelled_callers_leave_no_answer_for_others(world: RedisWorld) -> None:
+    for number in range(20):
+        await admitted(world, ask(claim(f"order-{number}")))
+    lookups = [asyncio.ensure_future(world.limits.look_up(claim(f"order-{number}"))) for number in range(20)]
+    await asyncio.sleep(0)
+
+    for each in lookups[::2]:
+        each.cancel()
+    left = await asyncio.gather(*lookups[1::2])
+    again = await asyncio.gather(*(world.limits.look_up(claim(f"order-{number}")) for number in range(1, 20, 2)))
+
+    assert left == again
+    assert all(one.tracking_id != other.tracking_id for one, other in pairwise(left))
+
+
+async def test_a_full_redis_refuses_new_claims_and_still_replays(world: RedisWorld) -> None:
+    held = claim()
+    await admitted(world, ask(held))
+    await world.limits.answer(held, status=202, body=BODY, ttl_seconds=60, confirmed=None)
+    await world.client.config_set("maxmemory", "1mb")
+
+    outcome = await asyncio.gather(world.limits.admit(ask(claim("new"), daily_quota=5)), return_exceptions=True)
+    replay = await world.limits.admit(ask(claim()))
+    await world.client.config_set("maxmemory", "0")
+
+    assert [str(each) for each in outcome] == ["redis: OOM"]
+    assert replay.verdict is Verdict.REPLAY
+    assert await world.used("shop") == 0
+
+
+async def test_a_read_only_replica_refuses_new_claims_and_still_looks_up(world: RedisWorld) -> None:
+    await admitted(world, ask(claim()))
+    await world.client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+
+    outcome = await asyncio.gather(world.limits.admit(ask(claim("new"))), return_exceptions=True)
+    known = await world.limits.look_up(claim())
+    await world.client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+
+    assert [str(each) for each in outcome] == ["redis: READONLY"]
+    assert known.verdict is Verdict.IN_USE
+
+
+async def test_a_foreign_key_fails_its_own_request_only(world: RedisWorld) -> None:
+    await world.client.set(f"{world.prefix}idem:shop:foreign", "x")
+
+    foreign, neighbour = await asyncio.gather(
+        world.limits.admit(ask(claim("foreign"))), world.limits.admit(ask(claim("mine"))), return_exceptions=True
+    )
+
+    assert isinstance(foreign, LimitsUnavailableError)
+    assert not isinstance(neighbour, BaseException)
+    assert neighbour.verdict is Verdict.FRESH
+
+
+async def test_everything_in_redis_expires_by_itself(world: RedisWorld) -> None:
+    held = claim()
+    await admitted(world, ask(held, daily_quota=5, rate=5))
+    await world.limits.answer(held, status=202, body=BODY, ttl_seconds=90, confirmed=ask().tracking_id)
+
+    lives = {name.decode().removeprefix(world.prefix): await world.client.ttl(name) for name in await world.names()}
+
+    assert {name.split(":")[0] for name in lives} == {"idem", "quota", "rate", "confirmed"}
+    assert all(0 < seconds <= 172_800 for seconds in lives.values())
+    assert lives["idem:shop:order-1"] > 60, "the key lives at least as long as its answer"
+
+
+async def test_a_store_that_may_evict_is_warned_about(world: RedisWorld) -> None:
+    warnings: list[str] = []
+
+    fine = await world.limits.check(warnings.append)
+    await world.client.config_set("maxmemory-policy", "allkeys-lru")
+    evicting = await world.limits.check(warnings.append)
+    await world.client.config_set("maxmemory-policy", "noeviction")
+
+    assert (fine, evicting) == (None, None)
+    assert len(warnings) == 1
+    assert "allkeys-lru" in warnings[0]
+
+
+class ClusterNode(OwnRedis):
+    """A Redis in cluster mode."""
+
+    def _launch(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
+        self._spawn([str(find_binary("redis-server")), *options, "--cluster-port", str(self._bus_port)])
+
+    @property
+    def _bus_port(self) -> int:
+        return self.port + 1 if self.port < 65_535 else self.port - 1
+
+
+@pytest.mark.usefixtures("own_redis")
+async def test_a_cluster_is_refused_in_one_line() -> None:
+    directory = services.own_server(OwnRedis).directory
+    node = ClusterNode(directory)
+    await asyncio.to_thread(node.start)
+    limits = RedisLimits(node.url, rules=RULES, quota_prefix="quota")
+    try:
+        problem = await limits.check(_no_warning)
+        outcome = await asyncio.gather(limits.admit(ask()), return_exceptions=True)
+    finally:
+        await limits.close()
+        await asyncio.to_thread(node.remove)
+
+    assert problem is not None
+    assert problem.startswith("Redis Cluster is not supported")
+    assert "\n" not in problem
+    assert [str(each) for each in outcome] == [problem]
+
+
+async def test_a_redis_that_is_away_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    limits = RedisLimits("redis://127.0.0.1:1/0", rules=RULES, quota_prefix="quota")
+
+    problem = await limits.check(_no_warning)
+    is_ready = await limits.is_ready()
+    await limits.close()
+
+    assert (problem, is_ready) == (None, False)
+
+
+async def test_the_script_knows_the_calendar(world: RedisWorld) -> None:
+    loop = b"""
+    local days = {}
+    for day = 0, 30000 do days[#days + 1] = day_of(day * 86400 + 86399) end
+    do return days end
+    """
+    prelude = script().split(b"function operations.look_up")[0]
+
+    reply: Any = await world.client.execute_command("EVAL", prelude + loop, 0, b"", "", "", 1, 1)  # type: ignore[no-untyped-call]
+
+    calendar = [time.strftime("%Y-%m-%d", time.gmtime(day * 86400)) for day in range(30001)]
+    assert [day.decode() for day in reply] == calendar
+
+
+def _no_warning(text: str) -> None:
+    raise AssertionError(text)
