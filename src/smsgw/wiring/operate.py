@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from smsgw.core.phone import mask
-from smsgw.core.ports import DeadLetter
+from smsgw.core.ports import DeadLetter, QueueUnavailableError
 from smsgw.settings import SettingsError, load_operator
 from smsgw.wiring.process import utc_now
 from smsgw.wiring.transports import Transports
@@ -86,7 +86,7 @@ def _run(work: Callable[[Transports], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(main())
-    except ConnectionError as error:
+    except QueueUnavailableError as error:
         raise SettingsError(f"QUEUE_URL: {error}") from None
 
 

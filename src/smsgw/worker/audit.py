@@ -9,7 +9,15 @@ import msgspec
 
 from smsgw.core.envelope import Envelope, decode
 from smsgw.core.phone import mask
-from smsgw.core.ports import Clock, Limits, LimitsUnavailableError, QueueAdmin, Store, StoreUnavailableError
+from smsgw.core.ports import (
+    Clock,
+    Limits,
+    LimitsUnavailableError,
+    QueueAdmin,
+    QueueUnavailableError,
+    Store,
+    StoreUnavailableError,
+)
 
 SETTLED_AFTER = timedelta(seconds=60)
 """Minutes younger than this are still being written to."""
@@ -60,7 +68,7 @@ class Audit:
         try:
             await self._balance(balance, self._clock() - back)
             balance.stuck = await self._stuck(stuck)
-        except (StoreUnavailableError, LimitsUnavailableError, ConnectionError) as error:
+        except (StoreUnavailableError, LimitsUnavailableError, QueueUnavailableError) as error:
             balance.problem = f"cannot tell: {error}"
         return balance
 

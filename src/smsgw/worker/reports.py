@@ -31,7 +31,7 @@ class ReportApplier:
     async def run_once(self) -> float:
         """Apply one batch; return at once while there is more, else wait for a wake or the poll."""
         self._woken.clear()
-        applied = await self._store.apply_reports(now=self._clock(), limit=BATCH, decide=self._decide)
+        applied = await self._store.apply_reports(now=self._clock(), limit=BATCH, decide=self.decide)
         for each in applied:
             if each.change is None:
                 self._observer(ReportUnmatched(provider=each.received.provider, is_given_up=each.is_given_up))
@@ -48,7 +48,8 @@ class ReportApplier:
         except TimeoutError:
             return
 
-    def _decide(self, message: Message, attempts: Sequence[Attempt], received: ReceivedReport) -> Change | None:
+    def decide(self, message: Message, attempts: Sequence[Attempt], received: ReceivedReport) -> Change | None:
+        """Return what one report does to the message it is about, or None when it fits no attempt."""
         attempt = attempt_of(attempts, received.provider, received.report)
         if attempt is None:
             return None

@@ -89,6 +89,11 @@ class TimerSweeper:
                 self._observer(moved(plan))
         return 0 if len(claimed) == limit else POLL_SECONDS
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a provider is being asked about an unknown outcome."""
+        return bool(self._asking)
+
     async def close(self) -> None:
         """Stop asking; the leases of the look-ups run out by themselves."""
         for task in self._asking:

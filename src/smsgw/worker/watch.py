@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from smsgw.core.events import BacklogSeen, HeartbeatSeen, QueueDepthSeen
-from smsgw.core.ports import Clock, Observer, QueueAdmin, Store
+from smsgw.core.ports import Clock, Observer, QueueAdmin, QueueUnavailableError, Store
 
 INTERVAL_SECONDS = 5.0
 PRUNE_EVERY = timedelta(minutes=10)
@@ -31,7 +31,7 @@ class Watch:
     async def _look_at_queue(self) -> None:
         try:
             waiting, dead = await self._queue.depth(), await self._queue.dead_depth()
-        except ConnectionError:
+        except QueueUnavailableError:
             # The consumer's own supervision has said so already.
             return
         self._observer(QueueDepthSeen(waiting=waiting, dead=dead))

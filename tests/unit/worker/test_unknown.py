@@ -1,0 +1,154 @@
+"""Outcomes that nobody knows: look-ups, ON_UNKNOWN, dead leases, late evidence."""
+
+import asyncio
+from datetime import timedelta
+
+from smsgw.core.events import LateOutcome
+from smsgw.core.failure import LookUp, LookUpResult, Outcome
+from smsgw.core.lifecycle import Timers
+from smsgw.core.message import Reason, ReportStatus, Status
+from tests.unit.worker.rig import START, UNKNOWN, Rig, ScriptedProvider, envelope
+
+FOUND = LookUpResult(answer=LookUp.FOUND, provider_message_id="m-9")
+ABSENT = LookUpResult(answer=LookUp.ABSENT)
+
+
+async def test_nobody_else_is_asked_while_an_outcome_is_unknown() -> None:
+    second = ScriptedProvider("B")
+    rig = Rig(ScriptedProvider("A", UNKNOWN), second)
+    sent = envelope("A", "B")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep(seconds=59)
+
+    assert Status.UNKNOWN == rig.message(sent.tracking_id).status
+    assert [] == second.submits
+
+
+async def test_resend_asks_the_same_provider_first_and_is_marked() -> None:
+    first, second = ScriptedProvider("A", UNKNOWN), ScriptedProvider("B")
+    rig = Rig(second, first)
+    sent = envelope("A", "B")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep(seconds=60)
+    await rig.sweep()
+
+    message = rig.message(sent.tracking_id)
+    assert (Status.SENT, "A", True) == (message.status, message.provider_final, message.duplicate_risk)
+    assert [2, 0] == [len(first.submits), len(second.submits)]
+
+
+async def test_hold_never_sends_again() -> None:
+    provider = ScriptedProvider("A", UNKNOWN)
+    rig = Rig(provider, timers=Timers(resend_unknown=False))
+    sent = envelope("A")
+    rig.put(sent)
+
+    await rig.take_in()
+    for _ in range(12):
+        await rig.sweep(seconds=60)
+
+    message = rig.message(sent.tracking_id)
+    assert (Status.FAILED, Reason.OUTCOME_UNKNOWN) == (message.status, message.reason)
+    assert 1 == len(provider.submits)
+
+
+async def test_a_look_up_that_finds_it_means_sent() -> None:
+    provider = ScriptedProvider("A", UNKNOWN, look_ups=[FOUND])
+    rig = Rig(provider)
+    sent = envelope("A")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep()
+
+    assert Status.SENT == rig.message(sent.tracking_id).status
+    assert "m-9" == rig.store.attempts[sent.tracking_id][1].provider_message_id
+
+
+async def test_absent_twice_a_settle_time_apart_sends_again_without_the_mark() -> None:
+    provider = ScriptedProvider("A", UNKNOWN, look_ups=[ABSENT, ABSENT])
+    rig = Rig(provider)
+    sent = envelope("A")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep()
+    await rig.sweep(seconds=59)
+    asked_once = len(provider.submits)
+    await rig.sweep(seconds=1)
+    await rig.sweep()
+
+    message = rig.message(sent.tracking_id)
+    assert (1, 2) == (asked_once, len(provider.submits))
+    assert (Status.SENT, False) == (message.status, message.duplicate_risk)
+    assert Outcome.ABSENT == rig.store.attempts[sent.tracking_id][1].outcome
+
+
+async def test_a_report_settles_an_unknown_outcome_and_cancels_the_resend() -> None:
+    provider = ScriptedProvider("A", UNKNOWN)
+    rig = Rig(provider)
+    sent = envelope("A")
+    rig.put(sent)
+    await rig.take_in()
+
+    await rig.report(ReportStatus.SENT, provider="A", reference=sent.tracking_id, message_id="m-1")
+    await rig.sweep(seconds=120)
+
+    assert Status.SENT == rig.message(sent.tracking_id).status
+    assert 1 == len(provider.submits)
+
+
+async def test_a_dead_workers_call_is_unknown_not_sent_again_blindly() -> None:
+    provider = ScriptedProvider("A")
+    provider.hold = asyncio.Event()
+    rig = Rig(provider)
+    sent = envelope("A")
+    rig.put(sent)
+    await rig.intake.run_once(rig.stopping)
+    await asyncio.sleep(0)
+
+    await rig.dispatcher.drain(0)
+    rig.now += timedelta(seconds=45)
+    await rig.sweeper.run_once()
+
+    message = rig.message(sent.tracking_id)
+    assert (Status.UNKNOWN, Reason.OUTCOME_UNKNOWN) == (message.status, message.reason)
+    assert Outcome.UNKNOWN == rig.store.attempts[sent.tracking_id][1].outcome
+
+
+async def test_a_worker_that_slept_past_its_lease_leaves_evidence_and_nothing_is_sent_twice() -> None:
+    provider = ScriptedProvider("A")
+    provider.hold = asyncio.Event()
+    rig = Rig(provider)
+    sent = envelope("A")
+    rig.put(sent)
+    await rig.intake.run_once(rig.stopping)
+    await asyncio.sleep(0)
+    rig.now += timedelta(seconds=45)
+    await rig.sweeper.run_once()
+
+    provider.hold.set()
+    await rig.rest()
+    await rig.store.apply_reports(now=rig.now, limit=10, decide=rig.reports.decide)
+    await rig.sweep(seconds=120)
+
+    assert Status.SENT == rig.message(sent.tracking_id).status
+    assert 1 == len(provider.submits)
+    assert any(isinstance(fact, LateOutcome) for fact in rig.facts)
+
+
+async def test_sent_without_a_report_becomes_final_at_the_deadline() -> None:
+    rig = Rig(ScriptedProvider("A"))
+    sent = envelope("A")
+    rig.put(sent)
+    await rig.take_in()
+
+    await rig.sweep(seconds=259_200)
+
+    message = rig.message(sent.tracking_id)
+    assert (Status.SENT, Reason.NO_REPORT, None) == (message.status, message.reason, message.due_at)
+    assert START < message.updated_at
