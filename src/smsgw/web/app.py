@@ -67,6 +67,7 @@ def _operations(readiness: Readiness, metrics_page: MetricsPage) -> list[HTTPRou
     def metrics() -> Response[bytes]:
         """Answer the metrics in Prometheus' text format."""
         page, content_type = metrics_page()
-        return Response(page, media_type=content_type)
+        # Litestar adds the charset to every text type by itself.
+        return Response(page, media_type=content_type.removesuffix("; charset=utf-8"))
 
     return [healthz, readyz, metrics]
