@@ -337,7 +337,8 @@ class _Life:
         raise AssertionError("it never ends")
 
     def walk(self) -> None:
-        candidates: tuple[str, ...] | NoCandidate = self.data.draw(st.sampled_from([("A", "B"), ("B",), _NOBODY]))
+        choices: list[tuple[str, ...] | NoCandidate] = [("A", "B"), ("B",), _NOBODY]
+        candidates = self.data.draw(st.sampled_from(choices))
         change, round_ = start(self.message, candidates, self.now, timers=self.timers, jitter=0.5)
         self.take(change)
         while round_ is not None:
