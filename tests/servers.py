@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -50,6 +50,8 @@ class OwnServer(ABC):
         self.directory = directory
         self.port = free_port()
         self._owner = owner or os.getpid()
+        # With the owner of a run gone the run is over: its directory goes too.
+        self._doomed = directory.parent if owner else directory
         self._processes: list[subprocess.Popen[bytes]] = []
         self._watchdog: subprocess.Popen[bytes] | None = None
 
@@ -62,9 +64,10 @@ class OwnServer(ABC):
     def _launch(self) -> None:
         """Start the processes with `_spawn`."""
 
+    @classmethod
     @abstractmethod
-    def _is_ready(self) -> bool:
-        """Whether the server answers its protocol; may raise OSError."""
+    def answers(cls, host: str, port: int) -> bool:
+        """Whether a server of this kind answers its protocol there; may raise OSError."""
 
     @property
     def is_running(self) -> bool:
@@ -83,7 +86,7 @@ class OwnServer(ABC):
         self.kill()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._launch()
-        command = ["sh", "-c", _WATCHDOG, "watchdog", str(self._owner), str(self.directory), *map(str, self.pids)]
+        command = ["sh", "-c", _WATCHDOG, "watchdog", str(self._owner), str(self._doomed), *map(str, self.pids)]
         self._watchdog = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._wait_until_ready()
 
@@ -149,17 +152,12 @@ class OwnServer(ABC):
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self.is_running:
             with contextlib.suppress(OSError):
-                if self._is_ready():
+                if self.answers("127.0.0.1", self.port):
                     return
             time.sleep(0.05)
         output = self._log().read_text("utf-8", "replace")[-2000:]
         self.kill()
         raise ServerFailedError(f"{type(self).__name__} did not come up:\n{output}")
-
-    def _converse(self, said: bytes, until: Callable[[bytes], bool]) -> bool:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-            connection.sendall(said)
-            return until(connection.recv(64))
 
 
 class OwnRedis(OwnServer):
@@ -174,8 +172,9 @@ class OwnRedis(OwnServer):
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
         self._spawn([str(binary), *options, "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"])
 
-    def _is_ready(self) -> bool:
-        return self._converse(b"PING\r\n", lambda answer: answer.startswith(b"+PONG"))
+    @classmethod
+    def answers(cls, host: str, port: int) -> bool:
+        return _first_bytes(host, port, b"PING\r\n").startswith(b"+PONG")
 
 
 class OwnRabbitmq(OwnServer):
@@ -222,8 +221,9 @@ class OwnRabbitmq(OwnServer):
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         }
 
-    def _is_ready(self) -> bool:
-        return self._converse(b"AMQP\x00\x00\x09\x01", lambda answer: answer[:1] == b"\x01")
+    @classmethod
+    def answers(cls, host: str, port: int) -> bool:
+        return _first_bytes(host, port, b"AMQP\x00\x00\x09\x01")[:1] == b"\x01"
 
 
 class OwnPostgres(OwnServer):
@@ -250,10 +250,11 @@ class OwnPostgres(OwnServer):
     def _stop_signal(self) -> signal.Signals:
         return signal.SIGINT
 
-    def _is_ready(self) -> bool:
+    @classmethod
+    def answers(cls, host: str, port: int) -> bool:
         startup = b"user\x00postgres\x00database\x00postgres\x00\x00"
         packet = (len(startup) + 8).to_bytes(4, "big") + (196608).to_bytes(4, "big") + startup
-        return self._converse(packet, lambda answer: answer[:1] == b"R")
+        return _first_bytes(host, port, packet)[:1] == b"R"
 
 
 NEEDED = {
@@ -277,6 +278,12 @@ def find_binary(name: str) -> Path | None:
             return candidate
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
     return Path(found) if found else None
+
+
+def _first_bytes(host: str, port: int, said: bytes) -> bytes:
+    with socket.create_connection((host, port), timeout=1) as connection:
+        connection.sendall(said)
+        return connection.recv(64)
 
 
 def _unprivileged_user() -> str | None:

@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ __all__ = ["OwnPostgres", "OwnRabbitmq", "OwnRedis", "OwnServer", "ServerFailedE
 RUN_DIRECTORY = "SMSGW_TEST_RUN_DIRECTORY"
 """Set by the process that runs the session, inherited by its pytest-xdist workers: they share servers through it."""
 RUN_OWNER = "SMSGW_TEST_RUN_OWNER"
+CONTAINER_SECONDS = 60
 _started: list[OwnServer] = []
 
 
@@ -158,19 +160,31 @@ def _container(service: Service, directory: Path) -> dict[str, Any] | None:
     # with the worker that started them, while other workers still use them; `close_run` and a watchdog end them.
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import PortWaitStrategy
 
     container = DockerContainer(service.image, env=dict(service.container_env)).with_exposed_ports(service.port)
     try:
-        container.waiting_for(PortWaitStrategy(service.port).with_startup_timeout(60)).start()
+        container.start()
     except Exception as error:  # noqa: BLE001  (no image, no network, no rights: the next way may do)
         print(f"{service.name}: no container: {error}")
         return None
-    host, port = container.get_container_host_ip(), container.get_exposed_port(service.port)
     identity = container.get_wrapped_container().id
     watch = 'while kill -0 "$0" 2>/dev/null; do sleep 1; done; docker rm -f "$1"'
     subprocess.Popen(["sh", "-c", watch, os.environ[RUN_OWNER], identity], start_new_session=True)
+    host, port = container.get_container_host_ip(), int(container.get_exposed_port(service.port))
+    if not _answers(service, host, port):
+        return None
     return {"url": service.container_url.format(host=host, port=port), "container": identity}
+
+
+def _answers(service: Service, host: str, port: int) -> bool:
+    """Wait for the protocol: Docker's proxy accepts connections before the server inside does."""
+    deadline = time.monotonic() + CONTAINER_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if service.own.answers(host, port):
+                return True
+        time.sleep(0.2)
+    return False
 
 
 def _binary(service: Service, directory: Path) -> dict[str, Any] | None:
