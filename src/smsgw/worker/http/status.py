@@ -1,0 +1,128 @@
+"""`GET /api/status/{tracking_id}`: the whole story of one message, for the client that sent it and nobody else."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+
+from smsgw.core.keys import Client, Clients
+from smsgw.core.ports import Store, StoreUnavailableError, Story
+from smsgw.worker.http.responses import documented, not_found, store_unavailable, unauthorized
+
+
+class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
+    """One call to one provider; `outcome` is null while it runs."""
+
+    number: int
+    provider: str
+    outcome: str | None
+    provider_message_id: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the story."""
+
+    event_type: str
+    provider: str | None
+    details: dict[str, Any]
+    created_at: datetime
+
+
+class StatusView(msgspec.Struct, frozen=True, kw_only=True):
+    """A message, its attempts and its events, oldest first. Times are ISO 8601 in UTC."""
+
+    tracking_id: UUID
+    client_key: str
+    to: str
+    status: str
+    reason: str | None
+    provider_final: str | None
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    attempts: list[AttemptView]
+    events: list[EventView]
+
+
+def status_handler(*, store: Store, clients: Clients) -> HTTPRouteHandler:
+    """Return the route handler."""
+
+    @get(
+        "/api/status/{tracking_id:str}",
+        operation_id="messageStatus",
+        summary="What became of a message",
+        tags=["Messages"],
+        responses=documented(unauthorized(), not_found("message"), store_unavailable()),
+    )
+    async def message_status(request: Request[Any, Any, Any], tracking_id: str) -> StatusView:
+        """Answer with the message, every attempt and every event. Needs the `API-Key` of the client that sent it; a
+        message of another client does not exist."""
+        client = authenticate(request, clients)
+        known_id = _uuid(tracking_id)
+        if known_id is None:
+            raise not_found("message")
+        try:
+            story = await store.story(known_id, client.client_key)
+        except StoreUnavailableError:
+            raise store_unavailable() from None
+        if story is None:
+            raise not_found("message")
+        return _view(story)
+
+    return message_status
+
+
+def authenticate(request: Request[Any, Any, Any], clients: Clients) -> Client:
+    """Return the active client whose key was sent, exactly once; any scope will do."""
+    keys = [value for name, value in request.scope["headers"] if name == b"api-key"]
+    # With surrogates the text becomes the very bytes again that were sent: no two keys can be taken for one.
+    client = clients.authenticate(keys[0].decode("ascii", "surrogateescape") if len(keys) == 1 else None)
+    if client is None:
+        raise unauthorized()
+    return client
+
+
+def _uuid(text: str) -> UUID | None:
+    """Return the id if it is written as we write ids; UUID() would also take braces and URNs."""
+    try:
+        parsed = UUID(text)
+    except ValueError:
+        return None
+    return parsed if str(parsed) == text.lower() else None
+
+
+def _view(story: Story) -> StatusView:
+    message = story.message
+    return StatusView(
+        tracking_id=message.tracking_id,
+        client_key=message.client_key,
+        to=message.to,
+        status=message.status,
+        reason=message.reason,
+        provider_final=message.provider_final,
+        created_at=message.created_at,
+        updated_at=message.updated_at,
+        expires_at=message.expires_at,
+        attempts=[
+            AttemptView(
+                number=each.number,
+                provider=each.provider,
+                outcome=each.outcome,
+                provider_message_id=each.provider_message_id,
+                started_at=each.started_at,
+                finished_at=each.finished_at,
+            )
+            for each in story.attempts
+        ],
+        events=[
+            EventView(
+                event_type=each.event_type, provider=each.provider, details=each.details, created_at=each.created_at
+            )
+            for each in story.events
+        ],
+    )
