@@ -20,7 +20,9 @@ from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.limits.redis import RedisLimits
 from smsgw.transports.sql import Database, open_database
 
-RULES = ClaimRules(lease=timedelta(seconds=0.3), ttl=timedelta(seconds=60))
+LEASE = 0.3
+TTL = 60
+RULES = ClaimRules(lease=timedelta(seconds=LEASE), ttl=timedelta(seconds=TTL))
 NOON = datetime(2026, 2, 28, 12, 0, tzinfo=UTC)
 CLIENT = "shop"
 BODY = b'{"success":true,\xff\x00}'

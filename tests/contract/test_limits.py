@@ -1,10 +1,7 @@
-"""The port Limits: one suite over Redis, SQLite and the double."""
+"""The port Limits over Redis, SQLite and the double: idempotency, the ledger, names."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,35 +10,16 @@ from smsgw.core.admission import Admission, Ask, PublishOutcome, Verdict
 from tests.contract.limits_harness import (
     BODY,
     CLIENT,
+    LEASE,
+    TTL,
     MemoryWorld,
     RedisWorld,
     World,
     admitted,
     ask,
     claim,
-    open_memory,
-    open_redis,
-    open_sqlite,
     pass_time,
-    until,
 )
-
-LEASE = 0.3
-TTL = 60
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    redis = (
-        (request.getfixturevalue("redis_url"), request.getfixturevalue("run_id")) if request.param == "redis" else None
-    )
-    async with AsyncExitStack() as stack:
-        if redis:
-            yield await stack.enter_async_context(open_redis(*redis))
-        elif request.param == "sqlite":
-            yield await stack.enter_async_context(open_sqlite(tmp_path / "limits.db"))
-        else:
-            yield await stack.enter_async_context(open_memory())
 
 
 async def test_a_first_claim_is_fresh_and_keeps_its_tracking_id(world: World) -> None:
@@ -107,19 +85,6 @@ async def test_only_the_holder_answers(world: World) -> None:
     assert (await world.limits.look_up(claim())).verdict is Verdict.IN_USE
 
 
-async def test_a_dead_request_is_taken_over_after_its_lease_and_never_refunded(world: World) -> None:
-    first = ask(claim(), daily_quota=5)
-    await admitted(world, first)
-    await pass_time(world, LEASE, until_fresh=claim())
-    retry = ask(claim(), daily_quota=5)
-
-    taken = await world.limits.admit(retry)
-    await world.limits.release(retry, taken, PublishOutcome.REFUSED)
-
-    assert (Verdict.TAKEOVER, first.tracking_id) == (taken.verdict, taken.tracking_id)
-    assert await world.used(CLIENT) == 1
-
-
 async def test_the_old_holder_changes_nothing_after_a_takeover(world: World) -> None:
     first, retry = ask(claim(), daily_quota=5), ask(claim(), daily_quota=5)
     old = await admitted(world, first)
@@ -152,101 +117,6 @@ async def test_a_released_claim_still_knows_its_body(world: World) -> None:
     assert other.verdict is Verdict.REUSED
 
 
-@pytest.mark.parametrize(("publish", "left"), [(PublishOutcome.REFUSED, 0), (None, 0), (PublishOutcome.UNKNOWN, 1)])
-async def test_quota_comes_back_once_and_only_when_nothing_was_published(
-    world: World, publish: PublishOutcome | None, left: int
-) -> None:
-    await admitted(world, ask(daily_quota=5))  # of somebody else
-    first = ask(claim(), daily_quota=5)
-    admission = await admitted(world, first)
-
-    await world.limits.release(first, admission, publish)
-    await world.limits.release(first, admission, publish)
-
-    assert await world.used(CLIENT) == 1 + left
-
-
-async def test_an_unknown_publish_is_remembered_by_the_next_holder(world: World) -> None:
-    first, retry = ask(claim(), daily_quota=5), ask(claim(), daily_quota=5)
-    await world.limits.release(first, await admitted(world, first), PublishOutcome.UNKNOWN)
-
-    await world.limits.release(retry, await admitted(world, retry), PublishOutcome.REFUSED)
-
-    assert await world.used(CLIENT) == 1
-
-
-async def test_a_refunded_request_counts_again_when_it_is_retried(world: World) -> None:
-    first, retry = ask(claim(), daily_quota=1), ask(claim(), daily_quota=1)
-    await world.limits.release(first, await admitted(world, first), PublishOutcome.REFUSED)
-
-    again = await world.limits.admit(retry)
-
-    assert (again.verdict, await world.used(CLIENT)) == (Verdict.TAKEOVER, 1)
-
-
-async def test_a_request_without_a_key_gets_its_unit_back(world: World) -> None:
-    one, other = ask(daily_quota=5), ask(daily_quota=5)
-    admission, lost = await admitted(world, one), await admitted(world, other)
-
-    await world.limits.release(one, admission, PublishOutcome.REFUSED)
-    await world.limits.release(other, lost, PublishOutcome.UNKNOWN)
-
-    assert admission.quota_day is not None
-    assert await world.used(CLIENT) == 1
-
-
-async def test_the_quota_is_exact_under_200_concurrent_requests(world: World) -> None:
-    asks = [ask(claim(f"order-{number}") if number % 2 else None, daily_quota=50) for number in range(200)]
-
-    admissions = await asyncio.gather(*map(world.limits.admit, asks))
-
-    verdicts = [each.verdict for each in admissions]
-    assert (verdicts.count(Verdict.FRESH), verdicts.count(Verdict.OVER_QUOTA)) == (50, 150)
-    assert await world.used(CLIENT) == 50
-    refused = next(each for each in admissions if each.verdict is Verdict.OVER_QUOTA)
-    assert 1 <= refused.retry_after_seconds <= 86_400
-
-
-async def test_a_retry_counts_once(world: World) -> None:
-    first, retry = ask(claim(), daily_quota=5), ask(claim(), daily_quota=5)
-    admission = await admitted(world, first)
-    await world.limits.release(first, admission, PublishOutcome.UNKNOWN)
-
-    again = await admitted(world, retry)
-
-    assert (admission.quota_day, 1) == (again.quota_day, await world.used(CLIENT))
-
-
-async def test_a_retry_that_holds_a_unit_runs_although_the_quota_is_used_up(world: World) -> None:
-    first = ask(claim(), daily_quota=1)
-    await world.limits.release(first, await admitted(world, first), PublishOutcome.UNKNOWN)
-
-    again = await world.limits.admit(ask(claim(), daily_quota=1))
-
-    assert again.verdict is Verdict.TAKEOVER
-
-
-async def test_a_quota_of_zero_admits_nothing_and_none_counts_nothing(world: World) -> None:
-    none = await world.limits.admit(ask(daily_quota=0))
-    unlimited = await world.limits.admit(ask(daily_quota=None))
-
-    assert (none.verdict, unlimited.verdict) == (Verdict.OVER_QUOTA, Verdict.FRESH)
-    assert await world.used(CLIENT) == 0
-
-
-async def test_an_over_quota_claim_is_held_until_it_is_answered(world: World) -> None:
-    first = ask(claim(), daily_quota=0)
-    refused = await world.limits.admit(first)
-    assert first.claim
-
-    before = await world.limits.look_up(claim())
-    await world.limits.answer(first.claim, status=429, body=b"over", ttl_seconds=TTL, confirmed=None)
-    after = await world.limits.look_up(claim())
-
-    assert refused.tracking_id == first.tracking_id
-    assert (before.verdict, after.verdict, after.status) == (Verdict.IN_USE, Verdict.REPLAY, 429)
-
-
 async def test_an_answered_error_is_forgotten_after_its_time_and_runs_as_the_same_message(world: World) -> None:
     first = ask(claim(), daily_quota=0)
     await world.limits.admit(first)
@@ -259,34 +129,6 @@ async def test_an_answered_error_is_forgotten_after_its_time_and_runs_as_the_sam
 
     assert (replayed.verdict, again.verdict) == (Verdict.REPLAY, Verdict.TAKEOVER)
     assert first.tracking_id == again.tracking_id
-
-
-async def test_the_bucket_is_as_deep_as_one_second_of_rate_and_fills_again(world: World) -> None:
-    rated = [ask(rate=10, rate_name="ingress") for _ in range(12)]
-
-    verdicts = [each.verdict for each in await asyncio.gather(*map(world.limits.admit, rated))]
-    other = await world.limits.admit(ask(rate=10, rate_name="second"))
-    if world.clock:
-        world.clock.now += timedelta(milliseconds=150)
-
-    async def is_refilled() -> bool:
-        return (await world.limits.admit(ask(rate=10, rate_name="ingress"))).is_admitted
-
-    assert verdicts == [Verdict.FRESH] * 10 + [Verdict.RATE_LIMITED] * 2
-    assert other.is_admitted
-    await until(is_refilled)
-
-
-async def test_a_rate_limited_claim_is_released_and_uses_no_quota(world: World) -> None:
-    await admitted(world, ask(rate=1))
-    first = ask(claim(), rate=1, daily_quota=5)
-
-    limited = await world.limits.admit(first)
-    again = await world.limits.admit(ask(claim(), daily_quota=5))
-
-    assert (Verdict.RATE_LIMITED, first.tracking_id) == (limited.verdict, limited.tracking_id)
-    assert (Verdict.TAKEOVER, first.tracking_id) == (again.verdict, again.tracking_id)
-    assert await world.used(CLIENT) == 1
 
 
 async def test_the_ledger_holds_every_confirmed_publish_by_minute(world: World) -> None:
@@ -328,14 +170,6 @@ async def test_of_many_claims_at_the_same_instant_exactly_one_runs(world: World)
     assert await world.used(CLIENT) == 1
 
 
-async def test_clients_do_not_share_quotas(world: World) -> None:
-    await admitted(world, ask(daily_quota=1))
-
-    other = await world.limits.admit(ask(client_key="bank", daily_quota=1))
-
-    assert other.is_admitted
-
-
 async def test_everything_is_named_after_the_public_id_and_the_digest_of_the_key(world: World) -> None:
     first = ask(claim("0" * 64), daily_quota=5, rate=5)
     await admitted(world, first)
@@ -358,25 +192,6 @@ async def test_everything_is_named_after_the_public_id_and_the_digest_of_the_key
 
 async def test_it_is_ready(world: World) -> None:
     assert await world.limits.is_ready()
-
-
-@pytest.mark.parametrize("world", ["memory", "sqlite"], indirect=True)
-async def test_a_new_day_has_a_new_quota_and_a_refund_goes_to_its_own_day(world: World) -> None:
-    assert world.clock
-    world.clock.now = datetime(2026, 2, 28, 23, 59, 59, 900_000, tzinfo=UTC)
-    first = ask(claim(), daily_quota=1)
-    admission = await admitted(world, first)
-    full = await world.limits.admit(ask(daily_quota=1))
-    world.clock.now += timedelta(seconds=0.2)
-
-    today = await world.limits.admit(ask(daily_quota=1))
-    await world.limits.release(first, admission, PublishOutcome.REFUSED)
-
-    assert (full.verdict, full.retry_after_seconds) == (Verdict.OVER_QUOTA, 1)
-    assert (admission.quota_day, today.quota_day) == ("2026-02-28", "2026-03-01")
-    assert await world.used(CLIENT) == 1
-    world.clock.now -= timedelta(seconds=1)
-    assert await world.used(CLIENT) == 0
 
 
 @pytest.mark.parametrize("world", ["memory", "sqlite"], indirect=True)
