@@ -14,6 +14,8 @@ from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
+import uvloop
+
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, Timers, begin, finish, sent
 from smsgw.core.message import Message, Status
@@ -89,4 +91,4 @@ def _batches(items: Sequence[Item]) -> list[Sequence[Item]]:
 
 if __name__ == "__main__":
     migrate(sys.argv[1], wait_seconds=5, say=print)
-    asyncio.run(run(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10_000))
+    uvloop.run(run(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10_000))

@@ -104,7 +104,7 @@ class _Desk:
 
 def _due(now: datetime, limit: int) -> sa.Select[Any]:
     known = report_inbox.c
-    oldest = sa.select(report_inbox).where(known.due_at <= now).order_by(known.due_at, known.id)
+    oldest = sa.select(report_inbox).where(known.due_at <= now).order_by(known.due_at)
     return oldest.limit(limit).with_for_update(skip_locked=True)
 
 

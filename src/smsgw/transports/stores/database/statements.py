@@ -70,11 +70,12 @@ class Statements:
         return column == sa.any_(sa.bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
 
     def due(self, statuses: frozenset[Status], now: Any, limit: int) -> sa.Select[Any]:
-        """Return due messages, oldest first, that nobody else has locked."""
+        """Return due messages, oldest first, that nobody else has locked. Only `due_at` orders them: so the index
+        gives the oldest of a long backlog without sorting it."""
         return (
             sa.select(*MESSAGE_COLUMNS)
             .where(messages.c.status.in_(sorted(each.value for each in statuses)), messages.c.due_at <= now)
-            .order_by(messages.c.due_at, messages.c.id)
+            .order_by(messages.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
