@@ -20,7 +20,7 @@ from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.limits.redis import RedisLimits
 from smsgw.transports.sql import Database, open_database
 
-LEASE = 0.3
+LEASE = 1.0
 TTL = 60
 RULES = ClaimRules(lease=timedelta(seconds=LEASE), ttl=timedelta(seconds=TTL))
 NOON = datetime(2026, 2, 28, 12, 0, tzinfo=UTC)
