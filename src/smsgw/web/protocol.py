@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from enum import IntEnum
 from typing import Any, Final
 
 import httptools
@@ -22,10 +21,10 @@ _MAX_TURNED_AWAY: Final = 256
 """Connections over the limit that still get a 503; further ones are only closed."""
 
 
-class _Phase(IntEnum):
-    IDLE = 0
-    HEAD = 1
-    BODY = 2
+# Where the parser stands. Plain numbers: looking up an enumeration's members costs on every request.
+_IDLE: Final = 0
+_HEAD: Final = 1
+_BODY: Final = 2
 
 
 class _RefusedError(Exception):
@@ -51,7 +50,7 @@ class HardenedProtocol(HttpToolsProtocol):
         # uvicorn's own check answers in text/plain and writes a warning for each.
         self.limit_concurrency = None
         self._wire: LingeringTransport
-        self._phase = _Phase.IDLE
+        self._phase: int = _IDLE
         self._begun = 0
         self._fed = 0
         """Bytes since the current request began, at most those of one read too few or too many when pipelined."""
@@ -67,7 +66,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or turn it away when there are too many."""
-        self._wire = LingeringTransport(transport, is_mid_request=lambda: self._phase is not _Phase.IDLE)
+        self._wire = LingeringTransport(transport, is_mid_request=lambda: self._phase != _IDLE)
         super().connection_made(self._wire)  # type: ignore[arg-type]  # all that uvicorn calls of a transport
         over = len(self.connections) - self._max_connections if self._max_connections else 0
         if over > _MAX_TURNED_AWAY:
@@ -110,12 +109,12 @@ class HardenedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._status or 400)
         else:
-            if self._phase is not _Phase.IDLE or self._begun == begun:
+            if self._phase != _IDLE or self._begun == begun:
                 self._inspect()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep our side open for a caller that ended its own after a whole request and waits for the answer."""
-        if not self._has_work() or self._phase is not _Phase.IDLE or self._wire.is_closing():
+        if not self._has_work() or self._phase != _IDLE or self._wire.is_closing():
             return False
         self._end_after_response()
         return True
@@ -134,7 +133,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count."""
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._begun += 1
         self._body_bytes = 0
         self._chunks = 0
@@ -150,7 +149,7 @@ class HardenedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         # Trailers of a chunked body would be appended to the headers that the application sees.
         self.headers = []
-        self._phase = _Phase.BODY
+        self._phase = _BODY
 
     def on_chunk_header(self) -> None:
         """Count a chunk, for what may lie between chunks."""
@@ -165,7 +164,7 @@ class HardenedProtocol(HttpToolsProtocol):
         """Let the application have the last of the body, unless it was smuggled in too much packaging."""
         if self._has_too_much_packaging():
             self._stop(400)
-        self._phase = _Phase.IDLE
+        self._phase = _IDLE
         self._fed = 0
         super().on_message_complete()
 
@@ -177,10 +176,10 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _inspect(self) -> None:
         """Look at a request that is not complete yet, or at bytes that did not even begin one."""
-        if self._phase is _Phase.BODY:
+        if self._phase == _BODY:
             if self._has_too_much_packaging():
                 self._refuse(400)
-        elif self._phase is _Phase.HEAD and len(self.url) > MAX_URL:
+        elif self._phase == _HEAD and len(self.url) > MAX_URL:
             self._refuse(414)
         elif self._fed > MAX_HEAD:
             self._refuse(431)
@@ -218,7 +217,7 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._has_work():
             # The next request came in part while we still work on this one; its time begins with our answer.
             self._expect_head()
-        elif self._phase is _Phase.HEAD:
+        elif self._phase == _HEAD:
             self._refuse(408)
         elif self.timeout_keep_alive_task is None:
             self._wire.close()
@@ -233,7 +232,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._forget_head_timer()
         if not self._has_work():
             self._answer(status)
-        elif self._phase is not _Phase.BODY:
+        elif self._phase != _BODY:
             self._end_after_response()
         elif self.pipeline or self.cycle.response_started:
             self._leave()
