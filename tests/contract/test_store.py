@@ -369,7 +369,7 @@ async def test_a_story_is_for_its_own_client_only(store: Store) -> None:
 
 
 async def test_a_story_is_told_oldest_first_and_keeps_its_details(store: Store) -> None:
-    details = {"n": 1, "list": [1, "zwei", None], "nul": "a\x00b", "emoji": "👍", "nested": {"x": True}}
+    details = {"n": 1, "list": [1, "zwei", None], "escape": "\\u0000", "emoji": "👍", "nested": {"x": True}}
     events = tuple(Event(EventType.LOOKED_UP, NOW - SECOND * index, "P", details) for index in range(5))
     change = Change(message=stores.message(), events=events)
 
@@ -378,6 +378,16 @@ async def test_a_story_is_told_oldest_first_and_keeps_its_details(store: Store) 
     story = await store.story(change.message.tracking_id, CLIENT)
     assert story is not None
     assert story.events == events
+
+
+async def test_a_nul_that_a_provider_brought_into_a_story_stops_nothing(store: Store) -> None:
+    change = Change(message=stores.message(), events=(Event(EventType.LOOKED_UP, NOW, "P", {"a": ["x\x00y"]}),))
+
+    await store.take_in([Arrival(change=change)])
+
+    story = await store.story(change.message.tracking_id, CLIENT)
+    assert story is not None
+    assert story.events[0].details["a"][0] in ("x\x00y", "x\ufffdy")
 
 
 async def test_counts_say_what_waits_for_us(store: Store) -> None:

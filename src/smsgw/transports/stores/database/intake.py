@@ -113,7 +113,7 @@ class _Call:
     async def _insert(self, connection: AsyncConnection, changes: dict[UUID, Change]) -> set[UUID]:
         rows = [message_row(change.message, self.token) for change in changes.values()]
         result = await connection.execute(
-            self._statements.insert_message, rows, execution_options={"preserve_rowcount": True}
+            self._statements.insert_message, self._statements.rows(rows), execution_options={"preserve_rowcount": True}
         )
         if result.rowcount == len(rows):
             return set(changes)

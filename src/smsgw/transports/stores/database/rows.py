@@ -158,6 +158,17 @@ def seen_row(idempotency_hash: str, tracking_id: UUID, created_at: datetime) -> 
     return {"hash": idempotency_hash, "tracking_id": tracking_id, "created_at": created_at}
 
 
+def without_nul(value: Any) -> Any:
+    """Return rows, or anything in them, with every NUL replaced."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {without_nul(name): without_nul(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nul(each) for each in value]
+    return value
+
+
 def _findings(attempt: Attempt) -> Row:
     return {
         "finished_at": attempt.finished_at,

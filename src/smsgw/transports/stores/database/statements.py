@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smsgw.core.failure import Outcome
 from smsgw.core.message import Status
-from smsgw.transports.stores.database.rows import ATTEMPT_COLUMNS, MESSAGE_COLUMNS
+from smsgw.transports.stores.database.rows import ATTEMPT_COLUMNS, MESSAGE_COLUMNS, Row, without_nul
 from smsgw.transports.stores.database.schema import (
+    Json,
     attempts,
     gateway_heartbeats,
     idempotency_seen,
@@ -17,6 +19,8 @@ from smsgw.transports.stores.database.schema import (
     messages,
     report_inbox,
 )
+
+_encode = msgspec.json.Encoder().encode
 
 STATE_COLUMNS = (
     "status",
@@ -38,9 +42,9 @@ class Statements:
 
     def __init__(self, *, is_sqlite: bool) -> None:
         self._is_sqlite = is_sqlite
-        self.insert_message = self.insert(messages).on_conflict_do_nothing(index_elements=["tracking_id"])
-        self.insert_attempt = sa.insert(attempts)
-        self.insert_event = sa.insert(message_events)
+        self.insert_message = self._bulk(messages, unless=["tracking_id"])
+        self.insert_attempt = self._bulk(attempts)
+        self.insert_event = self._bulk(message_events)
         self.insert_report = self.insert(report_inbox).on_conflict_do_nothing(index_elements=["provider", "dedupe_key"])
         self.remember_hash = self._remember_hash()
         self.store_beat = self._store_beat()
@@ -62,6 +66,14 @@ class Statements:
     def insert(self, table: sa.Table) -> Any:
         """Return the dialect's INSERT, for ON CONFLICT."""
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def rows(self, rows: Sequence[Row]) -> Any:
+        """Return the parameters of a bulk insert."""
+        if self._is_sqlite:
+            return rows
+        document = _encode(rows).decode()
+        # PostgreSQL refuses NUL anywhere in the document. A stranger's answer may have brought one into an event.
+        return {"rows": _encode(without_nul(rows)).decode() if "\\u0000" in document else document}
 
     def among(self, column: sa.Column[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
         """Return "column is one of values": one array on PostgreSQL, so that every length is the same statement."""
@@ -96,6 +108,18 @@ class Statements:
             .where(self.among(attempts.c.tracking_id, tracking_ids))
             .order_by(attempts.c.number)
         )
+
+    def _bulk(self, table: sa.Table, unless: Sequence[str] = ()) -> Any:
+        """Return an INSERT of many rows: `executemany` on SQLite, one JSON document on PostgreSQL, where a hundred
+        executions cost this process three times as much."""
+        insert = self.insert(table)
+        if not self._is_sqlite:
+            columns = [column for column in table.columns if column.identity is None]
+            document = sa.cast(sa.bindparam("rows", type_=sa.Text), Json)
+            told = [sa.column(column.name, column.type) for column in columns]
+            rows = sa.func.json_to_recordset(document).table_valued(*told).render_derived(with_types=True)
+            insert = insert.from_select([column.name for column in columns], sa.select(*rows.c))
+        return insert.on_conflict_do_nothing(index_elements=unless) if unless else insert
 
     def _remember_hash(self) -> Any:
         insert = self.insert(idempotency_seen)

@@ -42,9 +42,9 @@ async def write_stories(connection: AsyncConnection, statements: Statements, cha
             started.append(attempt_row(change.message.tracking_id, change.started))
         events.extend(event_rows(change))
     if started:
-        await connection.execute(statements.insert_attempt, started)
+        await connection.execute(statements.insert_attempt, statements.rows(started))
     if events:
-        await connection.execute(statements.insert_event, events)
+        await connection.execute(statements.insert_event, statements.rows(events))
 
 
 async def keep_evidence(connection: AsyncConnection, statements: Statements, late: Sequence[Change]) -> None:
