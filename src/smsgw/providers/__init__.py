@@ -1,1 +1,1 @@
-"""One file per provider kind; base.py does the awaiting."""
+"""Adapters: one file per vendor, found by its name; `base.py` does the awaiting for all of them."""
