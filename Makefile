@@ -16,7 +16,7 @@ GATEWAY_TESTS = $(sort $(wildcard tests/unit/gateway tests/*/*gateway*) $(wildca
 WORKER_TESTS = $(sort $(wildcard tests/unit/worker tests/*/*worker* tests/*/*provider* tests/providers) \
 	$(wildcard tests/contract/*queue* tests/contract/*store*))
 
-.PHONY: help dev test test-a test-b check bench build up down logs logs-a logs-b lint fmt docs clean
+.PHONY: help dev test test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,10 @@ test-a: $(VENV)/.dev ## run the gateway's tests
 test-b: $(VENV)/.dev ## run the worker's tests
 	$(BIN)/pytest $(WORKER_TESTS) $(ARGS)
 
-check: lint ## lint and unit tests, in seconds
+check: $(VENV)/.dev ## lint and unit tests side by side, in seconds
+	@$(MAKE) --no-print-directory --jobs 2 lint unit
+
+unit: $(VENV)/.dev ## unit tests only
 	$(BIN)/pytest tests/unit -q $(ARGS)
 
 lint: $(VENV)/.dev ## formatting, ruff, mypy --strict, the architecture
