@@ -43,6 +43,7 @@ REFUSED = {
     "70 KB of trailers": (_chunked(b"1\r\nx\r\n0\r\n", (b"X: " + b"a" * 995 + b"\r\n") * 70, b"\r\n"), 400),
     "bad chunk size": (_chunked(b"z\r\nx\r\n0\r\n\r\n"), 400),
     "TLS on a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 100, 400),
+    "CONNECT": (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "an invented method": (b"BREW /echo HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "body announced too large": (POST + b"Content-Length: 70000\r\n\r\n" + b"a" * 70_000, 413),
@@ -144,10 +145,29 @@ async def test_garbage_behind_a_request_does_not_disturb_its_answer(server: Serv
     assert await connection.is_ended()
 
 
-async def test_a_request_to_upgrade_is_served_as_http(server: Server) -> None:
-    answer = await server.get("/healthz", "Connection: Upgrade", "Upgrade: websocket")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 3\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_a_request_to_upgrade_is_served_as_http(server: Server, body: bytes, is_cut: bool) -> None:
+    """Java's HttpClient asks for h2c with every POST."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    data = POST + wish + body
+    cut = len(data) - 4 if is_cut else len(data)
+    connection = await server.connect()
 
-    assert answer.status == 200
+    await connection.send(data[:cut])
+    await asyncio.sleep(0)
+    await connection.send(data[cut:] + NEXT)
+    first, second = await connection.answer(), await connection.answer()
+
+    assert first is not None
+    assert second is not None
+    assert (first.status, first.body, second.status) == (200, b"abc", 200)
     assert server.facts == []
 
 

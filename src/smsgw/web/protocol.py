@@ -8,6 +8,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from smsgw.web.errors import standard_body
+from smsgw.web.upgrade import declined
 from smsgw.web.wire import LingeringTransport
 
 HEAD_SECONDS: Final = 5.0
@@ -59,6 +60,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._chunks = 0
         self._status = 0
         self._is_deaf = False
+        self._is_upgrade = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -99,18 +101,26 @@ class HardenedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         begun = self._begun
+        if self._feed(data) and (self._phase != _IDLE or self._begun == begun):
+            self._inspect()
+
+    def _feed(self, data: bytes) -> bool:
         self._read = len(data)
         self._fed += self._read
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # The request itself is whole and served; nothing after it can be understood.
-            self._end_after_response()
+        except httptools.HttpParserUpgrade as stopped:
+            return self._feed_without_upgrade(data[stopped.args[0] :])
         except httptools.HttpParserError:
             self._refuse(self._status or 400)
-        else:
-            if self._phase != _IDLE or self._begun == begun:
-                self._inspect()
+            return False
+        return True
+
+    def _feed_without_upgrade(self, rest: bytes) -> bool:
+        head = declined(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self._fed = 0
+        return self._feed(head + rest)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep our side open for a caller that ended its own after a whole request and waits for the answer."""
@@ -146,6 +156,9 @@ class HardenedProtocol(HttpToolsProtocol):
             self._stop(414)
         if len(self.headers) > MAX_FIELDS or self._is_head_too_large():
             self._stop(431)
+        self._is_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._is_upgrade:
+            return
         super().on_headers_complete()
         # Trailers of a chunked body would be appended to the headers that the application sees.
         self.headers = []
@@ -162,6 +175,8 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Let the application have the last of the body, unless it was smuggled in too much packaging."""
+        if self._is_upgrade:
+            return
         if self._has_too_much_packaging():
             self._stop(400)
         self._phase = _IDLE
