@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
+from smsgw.core.decision import Round
 from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode
 from smsgw.core.events import CopyDropped, Crashed, Poisoned
 from smsgw.core.lifecycle import Change
@@ -144,7 +145,7 @@ class Intake:
         self._observer(moved(change))
         if plan.round is None or change.message.status is not Status.PROCESSING:
             return 0
-        self._dispatcher.launch(Planned(change, plan.round))
+        self._dispatcher.launch(Planned(change, _without_started(plan.round, change)))
         return 1
 
     def _plan(self, envelope: Envelope, now: datetime) -> Planned:
@@ -180,3 +181,9 @@ def _message(envelope: Envelope, now: datetime) -> Message:
         status=Status.QUEUED,
         fence=0,
     )
+
+
+def _without_started(round_: Round, change: Change) -> Round:
+    """Return the round for what was committed: after a retried commit that may have begun with another provider."""
+    started = change.started.provider if change.started else None
+    return Round(left=tuple(name for name in round_.left if name != started))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from smsgw.core.events import ReportUnmatched
+from smsgw.core.events import Crashed, ReportUnmatched
 from smsgw.core.lifecycle import Change, Timers
 from smsgw.core.message import Attempt, Message
 from smsgw.core.ports import Clock, Observer, ReceivedReport, Store
@@ -53,4 +53,8 @@ class ReportApplier:
         attempt = attempt_of(attempts, received.provider, received.report)
         if attempt is None:
             return None
-        return apply_report(message, attempts, attempt, received.report, self._clock(), self._timers)
+        try:
+            return apply_report(message, attempts, attempt, received.report, self._clock(), self._timers)
+        except Exception as error:  # noqa: BLE001  (a report that nobody understands must not block its neighbours)
+            self._observer(Crashed(where="reports", error=error, tracking_id=message.tracking_id))
+            return None

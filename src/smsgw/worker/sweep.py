@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from smsgw.core.decision import LookUpDue, after_look_up, when_due
 from smsgw.core.events import Crashed
 from smsgw.core.failure import LookUp, LookUpResult
-from smsgw.core.lifecycle import Change, Timers
+from smsgw.core.lifecycle import Change, Timers, step
 from smsgw.core.message import Attempt, Message, Status
 from smsgw.core.ports import Clock, Observer, Provider, Store, StoreUnavailableError
 from smsgw.worker.dispatch import Dispatcher, Planned, moved
@@ -20,6 +20,7 @@ WAITING = frozenset({Status.QUEUED})
 TIMED = frozenset({Status.PROCESSING, Status.UNKNOWN, Status.SENT})
 BATCH = 50
 POLL_SECONDS = 0.25
+PUT_OFF = timedelta(seconds=60)
 
 
 class RoundSweeper:
@@ -49,7 +50,14 @@ class RoundSweeper:
         return 0 if len(claimed) == taken else POLL_SECONDS
 
     def _planner(self, now: datetime) -> Callable[[Message, Attempt | None], Planned]:
-        return lambda message, _newest: self._dispatcher.plan(message, now)
+        def plan(message: Message, _newest: Attempt | None) -> Planned:
+            try:
+                return self._dispatcher.plan(message, now)
+            except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
+                self._observer(Crashed(where="rounds", error=error, tracking_id=message.tracking_id))
+                return Planned(_put_off(message, now), None)
+
+        return plan
 
 
 class TimerSweeper:
@@ -103,7 +111,11 @@ class TimerSweeper:
     def _planner(self, now: datetime) -> Callable[[Message, Attempt | None], Change | LookUpDue]:
         def plan(message: Message, newest: Attempt | None) -> Change | LookUpDue:
             can_look_up = newest is not None and self._dispatcher.can_look_up(newest.provider)
-            return when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
+            try:
+                return when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
+            except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
+                self._observer(Crashed(where="timers", error=error, tracking_id=message.tracking_id))
+                return _put_off(message, now)
 
         return plan
 
@@ -126,3 +138,8 @@ class TimerSweeper:
         except StoreUnavailableError as error:
             # The lease of the look-up brings the message back; the answer can be asked for again.
             await self._gate.wait_until_back(str(error))
+
+
+def _put_off(message: Message, now: datetime) -> Change:
+    """Return the message as it is, to be looked at again later: what a bug leaves of a plan."""
+    return Change(message=step(message, now, message.status, due_at=now + PUT_OFF), previous=message.status)
