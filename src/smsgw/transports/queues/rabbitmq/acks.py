@@ -18,10 +18,12 @@ class AckRuns:
         self._ahead: set[int] = set()
         """Acknowledged one by one, beyond a gap."""
 
-    def add(self, tag: int) -> None:
-        """Note one tag as acknowledged; a second time is ignored."""
-        if tag > self._floor and tag not in self._ahead:
-            self._new.add(tag)
+    def add(self, tag: int) -> bool:
+        """Note one tag as acknowledged; False, and nothing changes, when it was before."""
+        if tag <= self._floor or tag in self._ahead or tag in self._new:
+            return False
+        self._new.add(tag)
+        return True
 
     def take(self) -> list[tuple[int, bool]]:
         """Return the frames to write as (tag, multiple)."""
@@ -53,13 +55,14 @@ class Acks:
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
         self._runs = AckRuns()
+        self.unacknowledged = 0
         self._writing: asyncio.Task[None] | None = None
 
     def add(self, tag: int) -> None:
         """Acknowledge one delivery soon; on a lost channel this does nothing."""
         if self._channel.is_closed:
             return
-        self._runs.add(tag)
+        self.unacknowledged -= self._runs.add(tag)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
 

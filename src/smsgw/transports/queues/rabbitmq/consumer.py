@@ -11,8 +11,10 @@ from smsgw.core.admission import PublishOutcome
 from smsgw.core.ports import Observer
 from smsgw.settings import QueueSettings
 from smsgw.transports.queues.rabbitmq.acks import Acks
-from smsgw.transports.queues.rabbitmq.connection import Link, Session
+from smsgw.transports.queues.rabbitmq.connection import REDECLARE_SECONDS, Link, Session
 from smsgw.transports.queues.rabbitmq.publisher import publish_confirmed
+
+IDLE_SECONDS = 30.0
 
 
 class RabbitDelivery:
@@ -34,7 +36,13 @@ class RabbitConsumer:
     """Implements Consumer for one queue (the outbound one unless named). Construct, `await open()`, `await close()`."""
 
     def __init__(
-        self, settings: QueueSettings, queue: str | None = None, *, observer: Observer, prefetch: int | None = None
+        self,
+        settings: QueueSettings,
+        queue: str | None = None,
+        *,
+        observer: Observer,
+        prefetch: int | None = None,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._settings = settings
         self._queue = queue or settings.outbound
@@ -47,6 +55,7 @@ class RabbitConsumer:
         self._acks: Acks | None = None
         self._buffer: deque[RabbitDelivery] = deque()
         self._arrived = asyncio.Event()
+        self._idle_seconds = idle_seconds
         self._is_paused = False
         self._is_closed = False
 
@@ -62,7 +71,11 @@ class RabbitConsumer:
         """Wait for at least one delivery and return at most `limit`; returns nothing once closed."""
         while not self._buffer and not self._is_closed:
             self._arrived.clear()
-            await self._arrived.wait()
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    await self._arrived.wait()
+            except TimeoutError:
+                await self._look_after()
         return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
 
     async def bury(self, body: bytes, reason: str) -> bool:
@@ -77,6 +90,7 @@ class RabbitConsumer:
             return
         self._is_paused = True
         await self._drain_acks()
+        self._forget()
         await self._link.replace()
 
     async def resume(self) -> None:
@@ -88,7 +102,8 @@ class RabbitConsumer:
 
     async def is_ready(self) -> bool:
         """Whether the broker answers and, unless paused, this consumer is subscribed."""
-        return await self._link.answers() and (self._is_paused or self._acks is not None)
+        is_there = await self._link.ready_messages(self._queue) is not None
+        return is_there and (self._is_paused or self._acks is not None)
 
     async def close(self) -> None:
         """Write the last acknowledgements, give back the rest and disconnect."""
@@ -97,6 +112,12 @@ class RabbitConsumer:
         await self._burials.close()
         self._is_closed = True
         self._arrived.set()
+
+    async def _look_after(self) -> None:
+        """Subscribe anew after a long silence: brokers have lost consumers without a word (see REDECLARE_SECONDS)."""
+        acks = self._acks
+        if acks is not None and not acks.unacknowledged and not self._buffer:
+            await self._link.replace()
 
     async def _subscribe(self, session: Session) -> None:
         self._forget()
@@ -107,17 +128,21 @@ class RabbitConsumer:
         # A plain hand-over: aiormq cancels its callbacks when a channel is lost, whatever they are doing.
         async def take(message: DeliveredMessage) -> None:
             if self._acks is acks and message.delivery_tag is not None:
+                acks.unacknowledged += 1
                 self._buffer.append(RabbitDelivery(message.body, message.delivery_tag, acks))
                 self._arrived.set()
 
         # The queue was deleted: a new session declares it again and subscribes.
         def cancelled(_: Basic.Cancel) -> None:
-            session.retire()
+            session.retire(rest_seconds=REDECLARE_SECONDS)
 
         self._acks = acks
         await channel.basic_qos(prefetch_count=self._prefetch)
         channel.on_consumer_cancel_callbacks.add(cancelled)
         await channel.basic_consume(self._queue, take)
+        if self._is_paused:
+            # The pause came while this was subscribing, when there was no session to close.
+            session.retire()
 
     def _forget(self) -> None:
         """Drop what the lost channel had delivered: the broker delivers it again."""

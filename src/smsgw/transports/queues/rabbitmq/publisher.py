@@ -12,7 +12,7 @@ from smsgw.core.envelope import join
 from smsgw.core.ports import Observer, QueueUnavailableError
 from smsgw.settings import QueueSettings
 from smsgw.transports.queues.outgoing import PUBLISH_SECONDS, Outbox, Outgoing
-from smsgw.transports.queues.rabbitmq.connection import Link, Session
+from smsgw.transports.queues.rabbitmq.connection import REDECLARE_SECONDS, Link, Session
 from smsgw.transports.queues.rabbitmq.wire import is_blocked, translated
 
 REASON_HEADER = "x-smsgw-reason"
@@ -48,7 +48,7 @@ class RabbitPublisher:
 
     async def is_ready(self) -> bool:
         """Whether the broker answers, has the queue and, as far as it told, takes publishes."""
-        return await self._link.answers()
+        return await self._link.ready_messages(self._settings.outbound) is not None
 
     async def close(self) -> None:
         """Wait for the outcomes of what was published, then disconnect."""
@@ -104,7 +104,7 @@ async def publish_on(
                 )
     except PublishError:
         # The queue is gone; a new session declares it again.
-        session.retire()
+        session.retire(rest_seconds=REDECLARE_SECONDS)
         return PublishOutcome.REFUSED
     except DeliveryError:
         return PublishOutcome.REFUSED

@@ -9,7 +9,7 @@ from typing import Any
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 from yarl import URL
 
 from smsgw.core.ports import QueueUnavailableError
@@ -96,6 +96,9 @@ def translated() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise QueueUnavailableError("connection lost") from None
+    except DeliveryError:
+        # A nack or a return is an answer about one message; whoever published it tells them apart.
+        raise
     except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, EOFError) as error:
         raise QueueUnavailableError(brief(error)) from error
     except RuntimeError as error:
