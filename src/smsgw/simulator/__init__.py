@@ -1,1 +1,1 @@
-"""`smsgw mock-provider`: a provider to practise with."""
+"""A provider to practise with: the other side of `provider_a`, misbehaving on demand."""
