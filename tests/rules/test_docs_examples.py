@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import pytest
 import typer
 
 from smsgw.cli import app
+from smsgw.telemetry.metrics import Metrics
 from smsgw.web.errors import STANDARD
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,9 @@ SPEC_CODES = (
 _FENCE = re.compile(r"^ {0,3}```")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.*?) *#*$")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_LAUNCHERS = (["smsgw"], [".venv/bin/smsgw"], ["pipx", "run", "smsgw"], ["python", "-m", "smsgw"])
+_METRIC = re.compile(r"\b(?:sms|smsgw|db|server_a)_[a-z_]+")
 _INLINE_CODE = re.compile(r"`[^`]*`")
 
 
@@ -108,7 +113,7 @@ def broken_links(document: Path) -> Iterator[str]:
 
 
 def commands(script: str) -> Iterator[list[str]]:
-    """Yield the arguments of every `smsgw` of a shell example, also behind variables and `docker compose run`."""
+    """Yield the arguments of every `smsgw` of a shell example, also behind variables, pipes and `pipx run`."""
     for line in re.sub(r"\\\n\s*", " ", script).splitlines():
         lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=";&|()<>")
         lexer.whitespace_split = True
@@ -116,10 +121,16 @@ def commands(script: str) -> Iterator[list[str]]:
         for token in [*lexer, ";"]:
             if not set(token) <= set(";&|()<>"):
                 simple.append(token)
-                continue
-            if "smsgw" in simple and "install" not in simple:
-                yield simple[simple.index("smsgw") + 1 :]
-            simple = []
+            elif simple:
+                yield from _smsgw(simple)
+                simple = []
+
+
+def _smsgw(simple: list[str]) -> Iterator[list[str]]:
+    words = list(dropwhile(_ASSIGNMENT.match, simple))
+    for launcher in _LAUNCHERS:
+        if words[: len(launcher)] == launcher:
+            yield words[len(launcher) :]
 
 
 def wrong_command(arguments: list[str]) -> str | None:
@@ -162,6 +173,23 @@ def test_json_examples_parse(document: Path) -> None:
     wrong = [f"line {block.line}" for block in blocks if not _is_json(block.text)]
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_metrics_of_alerts_exist(document: Path) -> None:
+    known = {name for family in Metrics().registry.collect() for name in (family.name, f"{family.name}_total")}
+    rules = [block for block in parts(document)[1] if block.language in ("yaml", "promql")]
+
+    unknown = {
+        f"line {block.line}: {name}"
+        for block in rules
+        for line in block.text.splitlines()
+        if not line.strip().startswith(("- name:", "- job_name:"))
+        for name in _METRIC.findall(line)
+        if name not in known
+    }
+
+    assert unknown == set()
 
 
 @pytest.mark.parametrize("error_code", sorted({*SPEC_CODES, *(code for code, _ in STANDARD.values())}))
