@@ -1,5 +1,52 @@
-"""NOTE FOR THE PROVIDERS ENGINEER: the lead overwrote your version of this file by mistake at 04:33, sorry.
-Please write your own version again from your context (the lead's draft lies in /tmp/lead_providers/ for comparison;
-take what is better of both). Same for base.py, local_sms.py, provider_a.py, transport.py and registry.py."""
+"""The provider that needs nobody: it takes every message, offline, and nothing leaves the machine."""
 
-raise ImportError("overwritten by mistake: read this file's docstring")
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import msgspec
+
+from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
+from smsgw.core.ports import Clock, Provider, Submit
+from smsgw.providers.base import Adapter, utc_now
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """It has no options."""
+
+
+class LocalSms(Adapter[Config]):
+    """Accepts everything, with a message id that follows from our reference."""
+
+    config_type = Config
+
+    def provider(
+        self,
+        name: str,
+        *,
+        transport: httpx.AsyncBaseTransport,  # noqa: ARG002  (nothing leaves)
+        timeout: timedelta,  # noqa: ARG002
+        clock: Clock = utc_now,  # noqa: ARG002
+    ) -> Provider:
+        """Return a provider that works without HTTP."""
+        return _Local(name, self)
+
+
+class _Local:
+    can_look_up = False
+
+    def __init__(self, name: str, adapter: LocalSms) -> None:
+        self.name = name
+        self.read_report = adapter.read_report
+
+    async def send(self, submit: Submit) -> SendResult:
+        return SendResult(outcome=Outcome.ACCEPTED, provider_message_id=f"local-{submit.reference.hex}")
+
+    async def look_up(self, reference: UUID) -> LookUpResult:  # noqa: ARG002
+        return LookUpResult(answer=LookUp.CANNOT_SAY, detail=f"{self.name} keeps no records")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+PROVIDER = LocalSms

@@ -1,5 +1,121 @@
-"""NOTE FOR THE PROVIDERS ENGINEER: the lead overwrote your version of this file by mistake at 04:33, sorry.
-Please write your own version again from your context (the lead's draft lies in /tmp/lead_providers/ for comparison;
-take what is better of both). Same for base.py, local_sms.py, provider_a.py, transport.py and registry.py."""
+"""From PROVIDERS_CONFIG to providers: adapters found by kind, options checked, everything wrong said in one line."""
 
-raise ImportError("overwritten by mistake: read this file's docstring")
+import importlib
+import importlib.metadata
+import pkgutil
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import msgspec
+
+import smsgw.providers
+from smsgw.core.ports import Clock, Provider
+from smsgw.core.providers import Providers
+from smsgw.providers.base import Adapter, utc_now
+
+ENTRY_POINTS = "smsgw.providers"
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+
+
+class ProviderSetupError(Exception):
+    """A configured provider cannot be built; one line that names it and the mistake, and holds no option's value."""
+
+
+def kinds() -> list[str]:
+    """Return the kinds of all adapters, our own and those of other installed packages, sorted."""
+    return sorted({*(name for name in _files() if _own(name) is not None), *_entry_points()})
+
+
+def find(kind: str) -> type[Adapter[Any]] | None:
+    """Return the adapter of a kind, or None. Our own file wins over another package's entry point.
+
+    Raises ProviderSetupError when another package's adapter cannot be loaded.
+    """
+    if not _KIND.fullmatch(kind):
+        return None
+    return _own(kind) or _foreign(kind)
+
+
+def open_providers(
+    providers: Providers,
+    *,
+    timeout: timedelta,
+    transport: httpx.AsyncBaseTransport,
+    environ: Mapping[str, str],
+    clock: Clock = utc_now,
+) -> dict[str, Provider]:
+    """Return every active provider by its canonical name, and the inactive ones that can be built.
+
+    Raises ProviderSetupError for an active one that cannot.
+    """
+    opened: dict[str, Provider] = {}
+    for name in providers:
+        try:
+            adapter = _adapter(name, providers, environ)
+        except ProviderSetupError:
+            if providers[name].is_active:
+                raise
+            # Reports for what it sent before it was switched off cannot be read then; nothing else is lost.
+            continue
+        opened[name] = adapter.provider(name, transport=transport, timeout=timeout, clock=clock)
+    return opened
+
+
+def _adapter(name: str, providers: Providers, environ: Mapping[str, str]) -> Adapter[Any]:
+    kind = providers.kind_of(name)
+    found = find(kind)
+    if found is None:
+        raise ProviderSetupError(
+            f"PROVIDERS_CONFIG: {name!r} needs the adapter {kind!r}, which does not exist; one of {', '.join(kinds())}"
+        )
+    options = {option: _value(name, option, raw, environ) for option, raw in providers[name].options.items()}
+    try:
+        return found(msgspec.convert(options, type=found.config_type))
+    except msgspec.ValidationError as error:
+        raise ProviderSetupError(f"PROVIDERS_CONFIG: {name!r}: options: {error}") from None
+
+
+def _value(name: str, option: str, raw: Any, environ: Mapping[str, str]) -> Any:
+    """Return an option's value; `env:NAME` stands for the value of an environment variable."""
+    if not isinstance(raw, str) or not raw.startswith("env:"):
+        return raw
+    variable = raw.removeprefix("env:")
+    value = environ.get(variable, "")
+    if not value:
+        raise ProviderSetupError(
+            f"PROVIDERS_CONFIG: {name!r}: option {option!r} is read from {variable or 'a variable without a name'}, "
+            "which is not set"
+        )
+    return value
+
+
+def _files() -> set[str]:
+    return {each.name for each in pkgutil.iter_modules(smsgw.providers.__path__)}
+
+
+def _own(kind: str) -> type[Adapter[Any]] | None:
+    if kind not in _files():
+        return None
+    return getattr(importlib.import_module(f"{smsgw.providers.__name__}.{kind}"), "PROVIDER", None)
+
+
+def _foreign(kind: str) -> type[Adapter[Any]] | None:
+    point = _entry_points().get(kind)
+    if point is None:
+        return None
+    try:
+        found = point.load()
+    except Exception as error:  # noqa: BLE001  (another package's code: whatever it raises, the start has to say which)
+        raise ProviderSetupError(
+            f"the adapter {kind!r} ({point.value}) fails to load: {type(error).__name__}"
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        raise ProviderSetupError(f"the adapter {kind!r} ({point.value}) is no smsgw.providers.base.Adapter")
+    return found
+
+
+def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}

@@ -1,5 +1,110 @@
-"""NOTE FOR THE PROVIDERS ENGINEER: the lead overwrote your version of this file by mistake at 04:33, sorry.
-Please write your own version again from your context (the lead's draft lies in /tmp/lead_providers/ for comparison;
-take what is better of both). Same for base.py, local_sms.py, provider_a.py, transport.py and registry.py."""
+"""httpx's transport interface over aiohttp, with the one distinction that matters: did a byte of the request leave?
 
-raise ImportError("overwritten by mistake: read this file's docstring")
+Why not httpx-aiohttp's: docs/decisions/0002-provider-http-transport.md.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import httpx
+from aiohttp import ClientTimeout
+
+KEEPALIVE_SECONDS = 10.0
+"""Shorter than what vendors keep idle connections for, so that one is rarely closed under a request."""
+LOOK_UP_CONNECTIONS = 64
+_SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+BEFORE_THE_REQUEST: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    # Waiting for a free connection, DNS, TCP and TLS have one deadline between them.
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    # DNS, refused, unreachable, TLS handshake, certificate. Its parent, ClientOSError, is also a reset after writing.
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
+)
+"""What aiohttp raises before the first byte is written, and at no other time."""
+AMBIGUOUS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (TimeoutError, httpx.ReadTimeout),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.ClientError, httpx.ReadError),
+    (OSError, httpx.ReadError),
+)
+"""Everything else: the vendor may have the request."""
+_FOREIGN = (aiohttp.ClientError, OSError, TimeoutError)
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Raises ConnectError, ConnectTimeout or UnsupportedProtocol only when no byte of the request left, ReadError,
+    ReadTimeout or RemoteProtocolError whenever one may have.
+
+    No proxies, cookies, redirects, retries of a POST or decompression. Of a request's `timeout` extension, `connect`
+    covers waiting for a free connection, DNS, TCP and TLS together.
+    """
+
+    def __init__(self, *, limit: int = 200, verify: ssl.SSLContext | None = None) -> None:
+        """Allow `limit` sends at a time, and some look-ups beside them."""
+        self._limit = limit + LOOK_UP_CONNECTIONS
+        self._verify = verify
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request and return the answer's head; its stream reads the body as it came."""
+        session = self._session or self._open()
+        timeout = request.extensions.get("timeout", {})
+        try:
+            response = await session.request(
+                request.method,
+                str(request.url),
+                headers=request.headers.multi_items(),
+                data=request.content or None,
+                allow_redirects=False,
+                timeout=ClientTimeout(connect=timeout.get("connect"), sock_read=timeout.get("read")),
+            )
+        except _FOREIGN as error:
+            raise translated(error) from error
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Not in __init__: a session belongs to the loop that is running.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._limit, keepalive_timeout=KEEPALIVE_SECONDS, ssl=self._verify or True
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            skip_auto_headers=_SKIPPED,
+            timeout=ClientTimeout(),
+        )
+        return self._session
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._response.content.iter_any():
+                yield part
+        except _FOREIGN as error:
+            # The answer had begun, so the request was there.
+            raise translated(error, after_writing=True) from error
+
+    async def aclose(self) -> None:
+        # An answer read to its end has given its connection back already; any other one must not be used again.
+        self._response.close()
+
+
+def translated(error: Exception, *, after_writing: bool = False) -> httpx.TransportError:
+    """Return httpx's word for a failure of aiohttp, without its text, which may hold the address."""
+    table = AMBIGUOUS if after_writing else (*BEFORE_THE_REQUEST, *AMBIGUOUS)
+    kind = next((theirs for ours, theirs in table if isinstance(error, ours)), httpx.ReadError)
+    return kind(type(error).__name__)
