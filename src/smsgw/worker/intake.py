@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,8 +11,8 @@ from msgspec import UNSET
 from smsgw.core.decision import Round
 from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode
 from smsgw.core.events import CopyDropped, Crashed, Poisoned
-from smsgw.core.lifecycle import Change
-from smsgw.core.message import Message, Status
+from smsgw.core.lifecycle import Change, step
+from smsgw.core.message import Event, EventType, Message, Status
 from smsgw.core.ports import Arrival, Clock, Consumer, Delivery, Observer, Store, StoreUnavailableError
 from smsgw.core.ttl import expiry
 from smsgw.worker.dispatch import Dispatcher, Planned, moved
@@ -20,6 +20,8 @@ from smsgw.worker.outage import StoreGate
 from smsgw.worker.slots import Slots
 from smsgw.worker.supervise import RESTART_SECONDS
 
+PATIENCE_SECONDS = 2.0
+"""How long deliveries at hand wait for a slot before they are put away."""
 RETRIES = 3
 RETRY_SECONDS = 0.5
 
@@ -79,12 +81,22 @@ class Intake:
             await self._receive(stopping)
         if not self._members:
             return
-        taken = await self._slots.take(min(len(self._members), MAX_BATCH))
+        taken = await self._slots.take_within(min(len(self._members), MAX_BATCH), PATIENCE_SECONDS)
+        if taken == 0:
+            await self._put_away()
+            return
         batch = [self._members.popleft() for _ in range(taken)]
         try:
-            taken -= await self._take_in(batch)
+            taken -= await self._take_in(batch, self._plan)
         finally:
             self._slots.give(taken)
+
+    async def _put_away(self) -> None:
+        """Commit what is at hand as QUEUED: no slot comes free, and what only this process knows nobody can see, audit
+        or expire. The backlog behind it stays in the broker."""
+        while self._members:
+            batch = [self._members.popleft() for _ in range(min(len(self._members), MAX_BATCH))]
+            await self._take_in(batch, _as_waiting)
 
     async def _receive(self, stopping: asyncio.Event) -> None:
         for delivery in await self._receive_or_stop(stopping):
@@ -113,10 +125,12 @@ class Intake:
             self._observer(Poisoned(reason=poison.reason, size=len(poison.body)))
             await parcel.done()
 
-    async def _take_in(self, batch: Sequence[tuple[Envelope, Parcel]]) -> int:
+    async def _take_in(
+        self, batch: Sequence[tuple[Envelope, Parcel]], plan_of: Callable[[Envelope, datetime], Planned]
+    ) -> int:
         """Commit a batch and launch what starts at once; return how many slots went with it."""
         now = self._clock()
-        plans = [self._plan(envelope, now) for envelope, _ in batch]
+        plans = [plan_of(envelope, now) for envelope, _ in batch]
         arrivals = [
             Arrival(change=plan.change, idempotency_hash=_hash(envelope))
             for plan, (envelope, _) in zip(plans, batch, strict=True)
@@ -181,6 +195,12 @@ def _message(envelope: Envelope, now: datetime) -> Message:
         status=Status.QUEUED,
         fence=0,
     )
+
+
+def _as_waiting(envelope: Envelope, now: datetime) -> Planned:
+    """Plan a message that nobody can start now: due at once, without lease or intent."""
+    queued = step(_message(envelope, now), now, Status.QUEUED, due_at=now)
+    return Planned(Change(message=queued, events=(Event(EventType.QUEUED, now),)), None)
 
 
 def _without_started(round_: Round, change: Change) -> Round:

@@ -27,6 +27,14 @@ class Slots:
             self._free -= taken
             return taken
 
+    async def take_within(self, most: int, seconds: float) -> int:
+        """Take as `take` does, but return 0 when no place came free in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.take(most)
+        except TimeoutError:
+            return 0
+
     def give(self, count: int) -> None:
         """Give places back."""
         self._free += count

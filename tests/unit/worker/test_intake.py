@@ -110,3 +110,27 @@ async def test_intake_takes_no_more_than_slots_are_free() -> None:
     assert 3 == rig.slots.in_use == len(rig.store.messages)
     provider.hold.set()
     await rig.rest()
+
+
+async def test_what_no_slot_comes_free_for_is_put_away_as_queued() -> None:
+    provider = ScriptedProvider("A")
+    provider.hold = asyncio.Event()
+    rig = Rig(provider, capacity=1)
+    first, second, third = (envelope("A") for _ in range(3))
+    rig.put(join([encode(each) for each in (first, second, third)]))
+    await rig.intake.run_once(rig.stopping)
+
+    await rig.intake.run_once(rig.stopping)
+
+    assert [rig.message(each.tracking_id).status for each in (first, second, third)] == [
+        "PROCESSING",
+        "QUEUED",
+        "QUEUED",
+    ]
+    assert not rig.queue.ready(rig.queue.settings.outbound)
+    provider.hold.set()
+    await rig.rest()
+    await rig.sweep()
+    await rig.sweep()
+    await rig.sweep()
+    assert {rig.message(each.tracking_id).status for each in (first, second, third)} == {"SENT"}

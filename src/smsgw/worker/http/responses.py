@@ -1,11 +1,12 @@
-"""What the worker's routes may refuse with: for the OpenAPI document, one entry per status."""
+"""What the worker's routes ask for and may refuse with, said in the OpenAPI document as it is done in the code."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, Operation
 
 from smsgw.web.errors import ApiError, error_body
 
@@ -20,6 +21,17 @@ class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
     details: dict[str, Any] | None = None
     tracking_id: str | None = None
     timestamp: datetime
+
+
+@dataclass
+class KeyedOperation(Operation):
+    """An operation that needs an API key; the handlers read the header raw, because a repeated one is none."""
+
+    def to_schema(self) -> dict[str, Any]:
+        """Return Litestar's description with the header among the parameters."""
+        described = super().to_schema()
+        key = {"name": "API-Key", "in": "header", "required": True, "schema": {"type": "string"}}
+        return {**described, "parameters": [*described.get("parameters", []), key]}
 
 
 def unauthorized(message: str = "The API key is missing, unknown or inactive.") -> ApiError:

@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from smsgw.core.keys import Client, Clients
 from smsgw.core.ports import Store, StoreUnavailableError, Story
-from smsgw.worker.http.responses import documented, not_found, store_unavailable, unauthorized
+from smsgw.worker.http.responses import KeyedOperation, documented, not_found, store_unavailable, unauthorized
 
 
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +55,13 @@ def status_handler(*, store: Store, clients: Clients) -> HTTPRouteHandler:
 
     @get(
         "/api/status/{tracking_id:str}",
+        operation_class=KeyedOperation,
         operation_id="messageStatus",
         summary="What became of a message",
         tags=["Messages"],
         responses=documented(unauthorized(), not_found("message"), store_unavailable()),
     )
-    async def message_status(request: Request[Any, Any, Any], tracking_id: str) -> StatusView:
+    async def message_status(request: Request[Any, Any, Any], tracking_id: FromPath[str]) -> StatusView:
         """Answer with the message, every attempt and every event. Needs the `API-Key` of the client that sent it; a
         message of another client does not exist."""
         client = authenticate(request, clients)

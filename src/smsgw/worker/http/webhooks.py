@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from smsgw.core.events import ReportReceived, ReportRefused
 from smsgw.core.message import DeliveryReport
@@ -83,7 +84,7 @@ def webhook_handler(inbox: ReportInbox) -> HTTPRouteHandler:
         tags=["Webhooks"],
         responses=documented(unauthorized(_FORGED), not_found("provider"), store_unavailable()),
     )
-    async def delivery_report(request: Request[Any, Any, Any], provider: str) -> dict[str, bool]:
+    async def delivery_report(request: Request[Any, Any, Any], provider: FromPath[str]) -> dict[str, bool]:
         """Take a report in the provider's own format, signed as the provider signs. 200 means that it is stored, known
         or not; a provider should repeat it after anything else."""
         await inbox.receive(provider, _call(request, await request.body()))
