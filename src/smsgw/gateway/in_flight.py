@@ -24,7 +24,7 @@ class InFlight:
         """Run to the end and return the result; a cancellation reaches the caller only."""
         # A future between task and caller is what asyncio.shield does too, for one hop of the loop more.
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._start(_deliver(work, result))
+        self._start(self._deliver(work, result))
         return await result
 
     def spawn(self, work: Coroutine[Any, Any, None], *, where: str) -> None:
@@ -47,16 +47,17 @@ class InFlight:
         except Exception as error:  # noqa: BLE001  (nobody waits for it: stated, or lost)
             self._observer(Crashed(where=where, error=error))
 
-
-async def _deliver(work: Coroutine[Any, Any, T], result: "asyncio.Future[T]") -> None:
-    try:
-        value = await work
-    except Exception as error:  # noqa: BLE001  (raised at the caller)
-        if not result.done():
-            result.set_exception(error)
-    except asyncio.CancelledError:
-        result.cancel()
-        raise
-    else:
-        if not result.done():
-            result.set_result(value)
+    async def _deliver(self, work: Coroutine[Any, Any, T], result: "asyncio.Future[T]") -> None:
+        try:
+            value = await work
+        except Exception as error:  # noqa: BLE001  (raised at the caller; stated when there is none any more)
+            if result.done():
+                self._observer(Crashed(where="in flight", error=error))
+            else:
+                result.set_exception(error)
+        except asyncio.CancelledError:
+            result.cancel()
+            raise
+        else:
+            if not result.done():
+                result.set_result(value)

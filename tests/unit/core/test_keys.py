@@ -1,0 +1,107 @@
+"""CLIENT_CONFIG and the keys it opens for."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from smsgw.core.keys import Client, ClientConfigError, Clients
+
+SHOP: dict[str, Any] = {"name": "shop", "is_active": True, "daily_quota": 9}
+
+
+def _clients(entries: dict[str, Any]) -> Clients:
+    return Clients.parse(json.dumps(entries))
+
+
+def test_a_key_opens_for_its_client() -> None:
+    client = _clients({"k-1": {**SHOP, "id": "shop", "scopes": ["send", "ops"]}}).authenticate("k-1")
+
+    assert client == Client(
+        client_key="shop", name="shop", is_active=True, daily_quota=9, scopes=frozenset({"send", "ops"})
+    )
+
+
+def test_without_an_id_the_public_id_is_the_head_of_the_digest() -> None:
+    client = _clients({"k-1": SHOP}).authenticate("k-1")
+
+    assert client is not None
+    assert client.client_key == hashlib.sha256(b"k-1").hexdigest()[:12]
+    assert client.scopes == frozenset({"send"})
+
+
+def test_a_digest_in_the_configuration_opens_for_its_key_and_not_for_itself() -> None:
+    digest = f"sha256:{hashlib.sha256(b'k-1').hexdigest()}"
+    clients = _clients({digest: SHOP})
+
+    assert clients.authenticate("k-1") is not None
+    assert clients.authenticate(digest) is None
+
+
+@pytest.mark.parametrize("presented", [None, "", "K-1", "k-1 ", "k-2", "k" * 256, "k-1\x00", "\udcff", "é"])
+def test_every_other_key_is_a_strangers(presented: str | None) -> None:
+    clients = _clients({"k-1": SHOP})
+
+    assert clients.authenticate(presented) is None
+
+
+def test_an_inactive_client_is_a_stranger() -> None:
+    clients = _clients({"k-1": {**SHOP, "is_active": False}})
+
+    assert clients.authenticate("k-1") is None
+
+
+def test_clients_can_be_counted_and_listed() -> None:
+    clients = _clients({"k-1": {**SHOP, "id": "a"}, "k-2": {**SHOP, "id": "b"}})
+
+    assert len(clients) == 2
+    assert {each.client_key for each in clients} == {"a", "b"}
+
+
+@pytest.mark.parametrize("quota", [None, 0, 1])
+def test_a_quota_may_be_nothing_or_unlimited(quota: int | None) -> None:
+    client = _clients({"k-1": {**SHOP, "daily_quota": quota}}).authenticate("k-1")
+
+    assert client is not None
+    assert client.daily_quota == quota
+
+
+@pytest.mark.parametrize(
+    ("raw", "mistake"),
+    [
+        ("{", "truncated"),
+        ("[]", "object"),
+        ('{"k-1": {"is_active": true, "daily_quota": 1}}', "name"),
+        ('{"k-1": {"name": "", "is_active": true, "daily_quota": 1}}', "length"),
+        ('{"k-1": {"name": "a", "is_active": true}}', "daily_quota"),
+        ('{"k-1": {"name": "a", "is_active": 1, "daily_quota": 1}}', "bool"),
+        ('{"k-1": {"name": "a", "is_active": true, "daily_quota": -1}}', ">= 0"),
+        ('{"k-1": {"name": "a", "is_active": true, "daily_quota": 1, "qouta": 1}}', "qouta"),
+        ('{"k-1": {"name": "a", "is_active": true, "daily_quota": 1, "scopes": ["admin"]}}', "admin"),
+        ('{"k-1": {"name": "a", "is_active": true, "daily_quota": 1, "id": "a b"}}', "an id is"),
+        ('{"k-1": {"name": "a", "is_active": true, "daily_quota": 1, "id": ""}}', "an id is"),
+        ('{"k 1": {"name": "a", "is_active": true, "daily_quota": 1}}', "visible ASCII"),
+        ('{"": {"name": "a", "is_active": true, "daily_quota": 1}}', "visible ASCII"),
+        ('{"sha256:ABC": {"name": "a", "is_active": true, "daily_quota": 1}}', "sha256:"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(raw: str, mistake: str) -> None:
+    with pytest.raises(ClientConfigError) as caught:
+        Clients.parse(raw)
+
+    assert mistake in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "k-1" not in str(caught.value)
+
+
+def test_an_id_may_not_stand_twice() -> None:
+    with pytest.raises(ClientConfigError, match=r"entry 2 \(shop\): the id 'a' stands twice"):
+        _clients({"k-1": {**SHOP, "id": "a"}, "k-2": {**SHOP, "id": "a"}})
+
+
+def test_a_key_may_not_stand_twice_in_two_forms() -> None:
+    digest = f"sha256:{hashlib.sha256(b'k-1').hexdigest()}"
+
+    with pytest.raises(ClientConfigError, match="the same API key stands twice"):
+        _clients({"k-1": SHOP, digest: {**SHOP, "id": "b"}})

@@ -1,0 +1,190 @@
+"""Send requests: what is one, what breaks a rule and is named, what is no JSON at all. Nothing raises."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsgw.core.request import Invalid, Malformed, SendRequest, TtlBounds, read_send_request
+
+BOUNDS = TtlBounds(10, 3600, 86_400)
+SEND: dict[str, Any] = {"to": "+989121234567", "text": "hello"}
+
+
+def _read(body: Any) -> SendRequest | Invalid | Malformed:
+    return read_send_request(body if isinstance(body, bytes) else json.dumps(body).encode(), BOUNDS)
+
+
+def _fields(body: Any) -> set[str]:
+    read = _read(body)
+    assert isinstance(read, Invalid)
+    return set(read.fields)
+
+
+def _canonical(body: Any) -> bytes:
+    read = _read(body)
+    assert not isinstance(read, Malformed)
+    return read.canonical
+
+
+def test_defaults_are_filled_in_but_not_into_the_canonical_form() -> None:
+    read = _read(SEND)
+
+    assert isinstance(read, SendRequest)
+    assert (read.to, read.text, read.providers, read.ttl_seconds) == ("+989121234567", "hello", None, 3600)
+    assert json.loads(read.canonical) == SEND
+
+
+def test_everything_that_may_be_given() -> None:
+    read = _read({**SEND, "providers": ["a", "B"], "ttl_seconds": 10})
+
+    assert isinstance(read, SendRequest)
+    assert (read.providers, read.ttl_seconds) == (("a", "B"), 10)
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "x" * 1000, "سلام", "😀", " x ", "a\nb", "[" * 100, '{"a":' * 70], ids=lambda text: text[:8]
+)
+def test_texts_that_are_fine(text: str) -> None:
+    assert isinstance(_read({**SEND, "text": text}), SendRequest)
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"to": "+98 912 123 4567"}, {"to"}),
+        ({"to": "+0989121234567"}, {"to"}),
+        ({"to": "+123456"}, {"to"}),
+        ({"to": ""}, {"to"}),
+        ({"to": None}, {"to"}),
+        ({"to": ["+989121234567"]}, {"to"}),
+        ({"to": "+98912123456" + "7\n"}, {"to"}),
+        ({"text": None}, {"text"}),
+        ({"text": 1}, {"text"}),
+        ({"text": {"$ne": ""}}, {"text"}),
+        ({"text": "\u00a0\u2003"}, {"text"}),
+        ({"text": "😀" * 1001}, {"text"}),
+        ({"providers": {}}, {"providers"}),
+        ({"providers": [""]}, {"providers"}),
+        ({"providers": [1]}, {"providers"}),
+        ({"providers": ["x" * 65]}, {"providers"}),
+        ({"ttl_seconds": None}, {"ttl_seconds"}),
+        ({"ttl_seconds": "60"}, {"ttl_seconds"}),
+        ({"ttl_seconds": -1}, {"ttl_seconds"}),
+        ({"ttl_seconds": 2**70}, {"ttl_seconds"}),
+        ({"ttl_seconds": False}, {"ttl_seconds"}),
+        ({"To": "+989121234567", "x": 1}, {"To", "x"}),
+        ({"to": 1, "text": "", "providers": [], "ttl_seconds": 0}, {"to", "text", "providers", "ttl_seconds"}),
+        ({"to": 1, "text": "", "unknown": 1}, {"to", "text", "unknown"}),
+    ],
+)
+def test_every_broken_rule_is_named(change: dict[str, Any], fields: set[str]) -> None:
+    assert _fields({**SEND, **change}) == fields
+
+
+def test_what_is_missing_is_named() -> None:
+    assert _fields({}) == {"to", "text"}
+
+
+def test_a_flood_of_unknown_fields_is_cut_short() -> None:
+    assert len(_fields({f"{number}{'x' * 200}": 1 for number in range(200)})) == 20
+    assert max(map(len, _fields({"x" * 200: 1}))) == 64
+
+
+def test_a_value_is_not_repeated_in_the_refusal() -> None:
+    read = _read({"to": "+4915112345678x", "text": "my secret \x00"})
+
+    assert isinstance(read, Invalid)
+    assert "secret" not in str(read.fields)
+    assert "4915112345678" not in str(read.fields)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{}x",
+        b"null",
+        b"1",
+        b"[{}]",
+        b'"{}"',
+        b"\xef\xbb\xbf{}",
+        b"\xff\xfe{\x00}\x00",
+        b'{"to":"\xff"}',
+        b'{"text":"\xed\xa0\x80"}',
+        b'{"text":"\\ud800"}',
+        b'{"\\udfff":1}',
+        b'{"ttl_seconds":1e999}',
+        b'{"ttl_seconds":' + b"9" * 5000 + b"}",
+        b'{"ttl_seconds":NaN}',
+        b"{'to':1}",
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b"[" * 65 + b"]" * 65,
+        b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_what_is_no_json_object(body: bytes) -> None:
+    assert isinstance(_read(body), Malformed)
+
+
+def test_sixty_four_levels_are_still_json() -> None:
+    body = b'{"a":' + b"[" * 63 + b"]" * 63 + b"}"
+
+    assert isinstance(_read(body), Invalid)
+
+
+def test_brackets_in_strings_are_no_levels() -> None:
+    body = b'{"to":"+989121234567","text":"\\"' + b"[{" * 200 + b'\\\\"}'
+
+    assert isinstance(_read(body), SendRequest)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        b'{"text":"hello","to":"+989121234567"}',
+        b' {\n "to" : "+989121234567" , "text" : "hello" } ',
+        b'{"to":"\\u002b989121234567","text":"\\u0068ello"}',
+    ],
+)
+def test_the_same_json_has_one_canonical_form(same: bytes) -> None:
+    assert _canonical(same) == _canonical(SEND)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"text": "hello "}, {"ttl_seconds": 3600}, {"providers": ["a"]}, {"providers": ["A"]}, {"providers": ["a", "b"]}],
+)
+def test_different_requests_have_different_canonical_forms(other: dict[str, Any]) -> None:
+    assert _canonical({**SEND, **other}) != _canonical(SEND)
+
+
+def test_valid_and_invalid_forms_of_one_request_are_one() -> None:
+    body = {**SEND, "ttl_seconds": 600}
+    stricter = read_send_request(json.dumps(body).encode(), TtlBounds(10, 60, 500))
+
+    assert isinstance(stricter, Invalid)
+    assert stricter.canonical == _canonical(body)
+
+
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["to", "text", "providers", "ttl_seconds", "x"]), _JSON).map(
+        lambda body: json.dumps(body, ensure_ascii=True).encode()
+    )
+    | st.binary(max_size=200)
+)
+def test_no_input_raises(body: bytes) -> None:
+    assert isinstance(_read(body), SendRequest | Invalid | Malformed)
