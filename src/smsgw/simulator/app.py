@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from smsgw.simulator.behaviour import Behaviour, behaviour_for, latency
+from smsgw.simulator.journal import Journal
 from smsgw.simulator.ledger import Entry, Ledger
 from smsgw.simulator.reports import Reporter
 from smsgw.simulator.settings import SimulatorSettings
@@ -42,16 +43,20 @@ class Simulator:
         settings: SimulatorSettings,
         *,
         reporter: Reporter,
+        journal: Journal,
         stop: asyncio.Event,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
         self._reporter = reporter
+        self._journal = journal
         self._stop = stop
         self._clock = clock
         self._dice = random.Random(settings.seed).random  # noqa: S311  (dice, repeatable on purpose)
         self._authorization = f"Bearer {settings.api_key}".encode()
         self.ledger = Ledger(settings.ledger_size)
+        for entry in journal.entries():
+            self.ledger.add(entry)
         self.accepted = 0
 
     async def send(self, request: HttpRequest) -> Response[bytes]:
@@ -90,6 +95,7 @@ class Simulator:
     def _accept(self, message: Message, behaviour: Behaviour) -> Entry:
         entry = Entry(reference=message.reference, message_id=f"m-{uuid4().hex}", accepted_at=self._clock())
         self.ledger.add(entry)
+        self._journal.accept(entry, behaviour.report_status if behaviour.reports else None)
         self.accepted += 1
         if not behaviour.is_reported_first:
             for _ in range(behaviour.reports):

@@ -34,11 +34,18 @@ class Report(msgspec.Struct, kw_only=True):
 class Reporter:
     """Sends reports to the webhook; use it as a context manager. What still waits at the end is dropped."""
 
-    def __init__(self, settings: SimulatorSettings, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        *,
+        clock: Callable[[], datetime],
+        on_taken: Callable[[Entry], None] = lambda _entry: None,
+    ) -> None:
         self._url = settings.webhook_url
         self._secret = settings.secret
         self._clock = clock
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+        self._on_taken = on_taken
+        self._queue: asyncio.Queue[tuple[Entry, bytes]] = asyncio.Queue(MAX_WAITING)
         self._senders: list[asyncio.Task[None]] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self.sent = 0
@@ -73,7 +80,7 @@ class Reporter:
     async def report_now(self, entry: Entry, status: str) -> None:
         """Report an acceptance and return when the webhook has answered."""
         if self._url:
-            await self._deliver(self._body(entry, status))
+            await self._deliver(entry, self._body(entry, status))
 
     def _after(self, seconds: float, act: Callable[[], None]) -> None:
         def due() -> None:
@@ -85,7 +92,7 @@ class Reporter:
 
     def _put(self, entry: Entry, status: str) -> None:
         try:
-            self._queue.put_nowait(self._body(entry, status))
+            self._queue.put_nowait((entry, self._body(entry, status)))
         except asyncio.QueueFull:
             self.dropped += 1
 
@@ -102,14 +109,15 @@ class Reporter:
 
     async def _send_all(self) -> None:
         while True:
-            await self._deliver(await self._queue.get())
+            await self._deliver(*await self._queue.get())
 
-    async def _deliver(self, body: bytes) -> None:
+    async def _deliver(self, entry: Entry, body: bytes) -> None:
         for retry in range(RETRIES + 1):
             if retry:
                 await asyncio.sleep(RETRY_SECONDS * 2 ** (retry - 1))
             if await self._post(body):
                 self.sent += 1
+                self._on_taken(entry)
                 return
         self.dropped += 1
 

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 from smsgw.core.events import Crashed
 from smsgw.core.ports import Observer
 from smsgw.simulator.app import Simulator, simulator_handlers
+from smsgw.simulator.journal import Journal
 from smsgw.simulator.reports import Reporter
 from smsgw.simulator.settings import SimulatorSettings
 from smsgw.web.app import build_app
@@ -51,8 +52,11 @@ async def simulate(
     Raises OSError when the address cannot be had.
     """
     readiness = Readiness({})
-    async with Reporter(settings, clock=utc_now) as reporter:
-        simulator = Simulator(settings, reporter=reporter, stop=stop, clock=utc_now)
+    journal = Journal(settings.journal)
+    async with Reporter(settings, clock=utc_now, on_taken=journal.report) as reporter:
+        simulator = Simulator(settings, reporter=reporter, journal=journal, stop=stop, clock=utc_now)
+        for entry, status in journal.unreported():
+            reporter.report_later(entry, status, seconds=settings.report_delay)
         await serve(
             build_simulator(simulator, reporter=reporter, readiness=readiness, observer=observer or _complain),
             host=settings.host,
@@ -62,6 +66,7 @@ async def simulate(
             drain_seconds=0,
             on_listening=on_listening,
         )
+    journal.close()
 
 
 def _metrics(simulator: Simulator, reporter: Reporter) -> bytes:

@@ -1,5 +1,7 @@
 """What a simulated provider is told at start."""
 
+from pathlib import Path
+
 import msgspec
 
 
@@ -35,6 +37,8 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     magic: bool = True
     """Whether numbers with magic endings misbehave."""
+    journal: Path | None = None
+    """A file that outlives the process: acceptances and reports that still wait are taken up again from it."""
     ledger_size: int = 100_000
     """How many acceptances are remembered, for look-ups and GET /ledger."""
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from smsgw.providers.base import Adapter
 from smsgw.providers.registry import find, kinds
 from smsgw.settings import Document, SettingsError, load_gateway, load_worker, parse_clients, parse_providers
 from smsgw.settings import documents as read_documents
@@ -52,7 +54,7 @@ def adapters() -> list[tuple[str, str]]:
     for kind in kinds():
         adapter = find(kind)
         if adapter is not None:
-            rows.append((kind, ", ".join(adapter.abilities())))
+            rows.append((kind, _abilities(adapter)))
     return rows
 
 
@@ -85,3 +87,11 @@ def _given(environ: Mapping[str, str]) -> dict[str, tuple[str, Document]]:
     if not given:
         raise SettingsError("CLIENT_CONFIG, PROVIDERS_CONFIG: neither is set, nor their _FILE; nothing to do")
     return given
+
+
+def _abilities(adapter: type[Adapter[Any]]) -> str:
+    """Return what an adapter can do beside sending: what of the optional methods it has written."""
+    looks_up = adapter.build_look_up is not Adapter.build_look_up
+    reports = adapter.read_report is not Adapter.read_report
+    words = {"send": True, "look-up": looks_up, "delivery reports": reports}
+    return ", ".join(word for word, is_able in words.items() if is_able)

@@ -1,19 +1,17 @@
 """`smsgw gateway`: settings in, a running gateway out."""
 
 import asyncio
+import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from smsgw.core.ports import Observer
-from smsgw.gateway.app import open_gateway_room
+from smsgw.gateway.app import DESCRIPTION, TITLE, Gateway, build_gateway_handlers
 from smsgw.settings import GatewaySettings, load_gateway
 from smsgw.telemetry import open_telemetry
 from smsgw.web.server import install_signals, run
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
-
-TITLE = "smsgw gateway"
-DESCRIPTION = "Send SMS: one endpoint, answered in milliseconds, retried safely with an Idempotency-Key."
 
 
 def run_gateway(environ: Mapping[str, str]) -> None:
@@ -36,3 +34,22 @@ async def _main(settings: GatewaySettings) -> None:
             telemetry=telemetry,
             stop=stop,
         )
+
+
+async def open_gateway(
+    settings: GatewaySettings, transports: Transports, stack: AsyncExitStack, observer: Observer
+) -> Role:
+    """Open what a gateway needs and put it together. SIGHUP reads the configuration files again."""
+    limits = await transports.limits(
+        settings.limits_url, rules=settings.claim_rules, quota_prefix=settings.quota_prefix
+    )
+    publisher = await transports.publisher(settings.queue)
+    gateway = Gateway(settings, limits=limits, publisher=publisher, observer=observer, clock=utc_now)
+    stack.push_async_callback(gateway.close)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.config.reload)
+    gateway.config.announce()
+    return Role(
+        handlers=build_gateway_handlers(gateway),
+        checks={"broker": reachable(publisher.is_ready), "limits": reachable(limits.is_ready)},
+        tasks={"heartbeat": gateway.heartbeat.run, "gateway queue": transports.watch},
+    )

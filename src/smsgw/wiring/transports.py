@@ -85,13 +85,14 @@ class Transports:
             opened = rabbit(settings, *arguments, observer=self._observer)
         else:
             embedded = resolve_name(f"smsgw.transports.queues.database:Database{end}")
-            opened = embedded(self._embedded_queue(settings), *arguments)
+            opened = embedded(self.embedded_queue(settings), *arguments)
         await opened.open()
         self._stack.push_async_callback(opened.close)
         self._opened.append(opened)
         return opened
 
-    def _embedded_queue(self, settings: QueueSettings) -> Any:
+    def embedded_queue(self, settings: QueueSettings) -> Any:
+        """Return the DatabaseQueue of a `sqlite:///` URL, opened once per process."""
         if settings.url not in self._queues:
             queue = resolve_name("smsgw.transports.queues.database:DatabaseQueue")
             self._queues[settings.url] = queue(settings, self.database(settings.url), clock=self._clock)

@@ -1,0 +1,68 @@
+"""What a simulated provider still knows after its process was killed: JSON lines, written before the answer."""
+
+from pathlib import Path
+
+import msgspec
+
+from smsgw.simulator.ledger import Entry
+
+KEPT = 10_000
+
+
+class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An acceptance with the report it will get, or the id of one whose report was delivered."""
+
+    accepted: Entry | None = None
+    will_report: str | None = None
+    reported: str | None = None
+
+
+class Journal:
+    """Remembers acceptances and their reports; without a path it remembers nothing.
+
+    Lines reach the operating system at once, so they survive the process; they need not survive the machine.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._lines = _read(path) if path else []
+        self._file = path.open("wb", buffering=0) if path else None
+        for line in self._lines[-KEPT:]:
+            self._write(line)
+
+    def entries(self) -> list[Entry]:
+        """Return what was accepted in earlier runs, oldest first."""
+        return [line.accepted for line in self._lines if line.accepted]
+
+    def unreported(self) -> list[tuple[Entry, str]]:
+        """Return the acceptances of earlier runs whose report nobody took yet."""
+        done = {line.reported for line in self._lines if line.reported}
+        waiting = [(line.accepted, line.will_report) for line in self._lines]
+        return [(entry, status) for entry, status in waiting if entry and status and entry.message_id not in done]
+
+    def accept(self, entry: Entry, will_report: str | None) -> None:
+        """Note an acceptance."""
+        self._write(Line(accepted=entry, will_report=will_report))
+
+    def report(self, entry: Entry) -> None:
+        """Note that a report was taken."""
+        self._write(Line(reported=entry.message_id))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+
+    def _write(self, line: Line) -> None:
+        if self._file:
+            self._file.write(msgspec.json.encode(line) + b"\n")
+
+
+def _read(path: Path) -> list[Line]:
+    """Return the lines of an earlier run; a last line that a kill cut short is left out."""
+    lines: list[Line] = []
+    for raw in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            lines.append(msgspec.json.decode(raw, type=Line))
+        except msgspec.MsgspecError:
+            continue
+    return lines
