@@ -21,7 +21,7 @@ Secret = Annotated[str, Meta(pattern=r"^[!-~]{1,256}\Z")]
 
 MAX_RETRY_AFTER = timedelta(days=1)
 MAX_DETAIL = 200
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,18}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{4,}", re.ASCII)
 _REMOVED = "[removed]"
@@ -70,7 +70,7 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     """Return the wait that a Retry-After (seconds or HTTP-date) asks for: 0 to one day, or None for garbage."""
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
-        return min(timedelta(seconds=int(text)), MAX_RETRY_AFTER)
+        return timedelta(seconds=min(int(text), MAX_RETRY_AFTER.total_seconds()))
     if not 20 <= len(text) <= 40:
         return None
     try:

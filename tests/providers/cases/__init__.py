@@ -1,0 +1,1 @@
+"""One table per provider file, under the same name."""
