@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import dropwhile
@@ -212,6 +213,16 @@ def test_every_command_is_documented() -> None:
     missing = [name for name in _full_names(typer.main.get_command(app)) if f"smsgw {name}" not in reference]
 
     assert missing == []
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {re.split(r"[^A-Za-z0-9-]", requirement)[0] for requirement in project["dependencies"]}
+    reasons = (ROOT / "docs/explanation/dependencies.md").read_text("utf-8")
+
+    missing = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", reasons)}
+
+    assert missing == set()
 
 
 def test_the_readme_is_under_a_page() -> None:
