@@ -8,10 +8,12 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from smsgw.web.errors import standard_body
+from smsgw.web.stopping import StoppableState
 from smsgw.web.upgrade import declined
 from smsgw.web.wire import LingeringTransport
 
 HEAD_SECONDS: Final = 5.0
+HEAD_SECONDS_WHEN_STOPPING: Final = 0.5
 WRITE_SECONDS: Final = 30.0
 MAX_HEAD: Final = 32 * 1024
 MAX_FIELDS: Final = 100
@@ -76,6 +78,9 @@ class HardenedProtocol(HttpToolsProtocol):
         elif over > 0:
             self._answer(503)
         else:
+            if self._is_stopping():
+                # uvicorn tells connections to end only once; this one was accepted too late to hear it.
+                self.head_seconds = HEAD_SECONDS_WHEN_STOPPING
             self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -160,6 +165,8 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._is_upgrade:
             return
         super().on_headers_complete()
+        if self._is_stopping():
+            self.cycle.keep_alive = False
         # Trailers of a chunked body would be appended to the headers that the application sees.
         self.headers = []
         self._phase = _BODY
@@ -238,6 +245,9 @@ class HardenedProtocol(HttpToolsProtocol):
             self._wire.close()
 
     # --- answers ------------------------------------------------------------------------------------------------------
+
+    def _is_stopping(self) -> bool:
+        return isinstance(self.server_state, StoppableState) and self.server_state.is_stopping
 
     def _has_work(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

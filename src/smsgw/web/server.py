@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 
 from smsgw.web.protocol import HardenedProtocol
 from smsgw.web.readiness import Readiness
+from smsgw.web.stopping import StoppableState
 
 BACKLOG = 2048
 MAX_CONNECTIONS = 8192
@@ -27,10 +28,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self.server_state: StoppableState = StoppableState()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.server_state.is_stopping = True
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
