@@ -54,8 +54,8 @@ async def test_stopping_ends_idle_connections_at_once() -> None:
 
 
 async def test_callers_that_come_while_it_stops_do_not_hold_it_up() -> None:
-    """uvicorn tells connections to end once; one accepted just after kept the server for all of its 15 seconds. Whether a
-    caller comes late enough is a matter of luck, so it is tried several times."""
+    """uvicorn tells connections to end once; one accepted just after kept the server for all of its 15 seconds. Whether
+    a caller comes late enough is a matter of luck, so it is tried several times."""
     loop = asyncio.get_running_loop()
     longest = 0.0
 
