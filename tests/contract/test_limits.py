@@ -184,7 +184,7 @@ async def test_everything_is_named_after_the_public_id_and_the_digest_of_the_key
             f"idem:{CLIENT}:{'0' * 64}",
             f"quota:{CLIENT}:{now:%Y-%m-%d}",
             "rate:ingress",
-            f"confirmed:{minute}",
+            f"confirmed:quota:{minute}",
         }
         assert {world.prefix + name for name in expected} == names
     assert any(f"{CLIENT}:{'0' * 64}" in name for name in names)

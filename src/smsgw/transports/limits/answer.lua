@@ -2,7 +2,7 @@
 local LEDGER_SECONDS = 2 * DAY
 
 local function note_confirmed(id)
-  local key = key_prefix .. 'confirmed:' .. whole(seconds - seconds % 60)
+  local key = key_prefix .. 'confirmed:' .. quota_prefix .. ':' .. whole(seconds - seconds % 60)
   if redis.call('APPEND', key, id) == 16 then
     redis.call('EXPIRE', key, LEDGER_SECONDS)
   end

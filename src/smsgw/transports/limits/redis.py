@@ -56,7 +56,8 @@ class RedisLimits:
         self._link = RedisLink(url)
         self._script = script()
         self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
-        self._ledger = f"{key_prefix}confirmed:"
+        # With the quota's prefix in it: installations that share a Redis keep apart books, and so does `smsgw bench`.
+        self._ledger = f"{key_prefix}confirmed:{quota_prefix}:"
         self._settings = (key_prefix, quota_prefix, _milliseconds(rules.lease), _milliseconds(rules.ttl))
         self._batcher: Batcher[_Call, _Reply] = Batcher(self._flush, max_items=MAX_BATCH, max_in_flight=MAX_IN_FLIGHT)
 

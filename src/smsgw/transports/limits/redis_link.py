@@ -87,6 +87,13 @@ class RedisLink:
             warn(f"Redis may evict idempotency keys and quotas: maxmemory-policy is {policy}, noeviction is needed")
         return None
 
+    async def durability(self) -> str:
+        """Return what this server does with a write, in its own words. Raises LimitsUnavailableError."""
+        deadline = asyncio.get_running_loop().time() + 1
+        server = _info(await self.call("INFO", "server", deadline=deadline))
+        kept = _info(await self.call("INFO", "persistence", deadline=deadline))
+        return f"Redis {server.get('redis_version', '?')}, appendonly={'yes' if kept.get('aof_enabled') else 'no'}"
+
     async def close(self) -> None:
         """Stop probing and close every connection."""
         if self._probe is not None:
