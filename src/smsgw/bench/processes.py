@@ -33,14 +33,21 @@ class Child:
     """One process of ours. What it says goes to `<name>.log` in the bench's directory, unless it is read."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], environ: Mapping[str, str], directory: Path, *, is_read: bool = False
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        directory: Path,
+        *,
+        is_read: bool = False,
+        python: str = sys.executable,
     ) -> None:
         self.name = name
         self.log_path = directory / f"{name}.log"
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C on the terminal is ours to pass on, in order.
             self.popen = subprocess.Popen(  # noqa: S603  (this interpreter and our own arguments)
-                [sys.executable, *arguments],
+                [python, *arguments],
                 env=dict(environ),
                 cwd=directory,
                 stdin=subprocess.PIPE if is_read else subprocess.DEVNULL,

@@ -114,7 +114,7 @@ def on_stage(environ: Mapping[str, str], directory: Path) -> Iterator[Stage]:
     """Run gateway, worker and provider; ready when this yields, gone when it ends. Raises BenchError."""
     with ExitStack() as stack:
         own = {name: value for name, value in environ.items() if name not in NOT_OURS}
-        own = {"LOG_LEVEL": "warning", **own, **_inherited(), **OWN}
+        own = {**own, **_inherited(), **OWN}
         provider, address = _provider(stack, own, directory)
         api_key = secrets.token_hex(16)
         ports = _free_port(), _free_port()
