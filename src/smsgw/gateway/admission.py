@@ -4,6 +4,7 @@ Authenticate, look up, validate, claim, gate, limits, publish, store, answer: th
 Claim, rate and quota share one round trip (`Limits.admit`), and the gate, being pure, is asked before it.
 """
 
+import itertools
 import re
 import secrets
 import time
@@ -66,7 +67,7 @@ class Admitter:
         clock: Clock,
         monotonic: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], UUID] = uuid4,
-        new_token: Callable[[], str] = lambda: secrets.token_hex(8),
+        new_token: Callable[[], str] | None = None,
     ) -> None:
         self._config = config
         self._gate_enabled = settings.gate_enabled
@@ -76,7 +77,7 @@ class Admitter:
         self._clock = clock
         self._monotonic = monotonic
         self._new_id = new_id
-        self._new_token = new_token
+        self._new_token = new_token or _tokens()
         self._in_flight = InFlight(observer=observer)
         self._hand_over = HandOver(
             limits=limits,
@@ -178,6 +179,12 @@ class Admitter:
 
     def _refuse(self, refusal: Refusal, details: dict[str, Any] | None = None) -> Answer:
         return refused(refusal, self._clock(), details=details)
+
+
+def _tokens() -> Callable[[], str]:
+    """Return a source of claim tokens: unique among all gateways, secret from nobody who matters."""
+    process, numbers = secrets.token_hex(8), itertools.count(1)
+    return lambda: f"{process}{next(numbers):x}"
 
 
 def _authenticate(clients: Clients, api_keys: Sequence[bytes]) -> Client | None:

@@ -33,10 +33,12 @@ class Batcher(Generic[Item, Result]):
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: set[asyncio.Task[None]] = set()
         self._is_scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Put one item into the next batch; the future is resolved when that batch is."""
-        loop = asyncio.get_running_loop()
+        # Asking for the running loop is a system call on Python 3.11 (getpid); this runs three times per request.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, future))
         if not self._is_scheduled:
