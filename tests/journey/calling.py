@@ -88,13 +88,13 @@ def story(worker: Process, tracking_id: str, *, key: str = KEY) -> dict[str, Any
     return dict(response.json())
 
 
-def reaches(worker: Process, tracking_id: str, *statuses: str, seconds: float = 20) -> dict[str, Any]:
+def reaches(worker: Process, tracking_id: str, *statuses: str, key: str = KEY, seconds: float = 20) -> dict[str, Any]:
     """Wait until a message has one of the statuses; return its story."""
     last: dict[str, Any] | None = None
 
     def there() -> dict[str, Any] | None:
         nonlocal last
-        last = story(worker, tracking_id)
+        last = story(worker, tracking_id, key=key)
         return last if last and last["status"] in statuses else None
 
     return until(there, seconds=seconds, what=lambda: f"{tracking_id} {statuses}: {json.dumps(last, indent=1)}")

@@ -37,9 +37,7 @@ def shared(
 
 
 @pytest.fixture
-def product(
-    own_redis: OwnRedis, own_rabbitmq: OwnRabbitmq, own_postgres: OwnPostgres, shared: Product
-) -> Iterator[Product]:
+def product(own_redis: OwnRedis, own_rabbitmq: OwnRabbitmq, own_postgres: OwnPostgres, shared: Product) -> Product:
     """The module's product with everything there, whatever the test before did."""
     for process in shared.processes:
         process.wait_ready()

@@ -1,0 +1,59 @@
+"""What the product may cost: memory of a gateway, time to a help page, time to readiness."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.journey.calling import Load, accepted
+from tests.journey.process import clean_environment
+from tests.journey.product import Product, running
+
+REQUESTS = 2_000
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with running(tmp_path_factory.mktemp("memory"), {**services, "LOG_LEVEL": "info"}) as product:
+        product.configure("Local-SMS")
+        yield product
+
+
+def test_start_to_ready(product: Product) -> None:
+    began = time.monotonic()
+    product.gateway().wait_ready()
+    gateway_seconds = time.monotonic() - began
+    product.worker().wait_ready()
+    worker_seconds = time.monotonic() - began - gateway_seconds
+
+    # Promised are 3 s; other tests run beside this one.
+    assert max(gateway_seconds, worker_seconds) < 6
+
+
+def test_a_gateway_stays_small(product: Product) -> None:
+    gateway = product.gateway().wait_ready()
+
+    load = Load(REQUESTS, lambda number: accepted(gateway, idempotency_key=f"memory-{number}"))
+    load.results()
+    size = psutil.Process(gateway.popen.pid).memory_info().rss / MEGABYTE
+
+    assert size < 120
+
+
+def test_help_is_fast() -> None:
+    seconds = statistics.median(_help_seconds() for _ in range(5))
+
+    # Promised are 0.4 s; other tests run beside this one.
+    assert seconds < 0.8
+
+
+def _help_seconds() -> float:
+    began = time.monotonic()
+    command = [sys.executable, "-m", "smsgw", "--help"]
+    subprocess.run(command, env=clean_environment(), capture_output=True, check=True, timeout=30)
+    return time.monotonic() - began
