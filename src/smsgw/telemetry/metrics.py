@@ -111,6 +111,7 @@ class Metrics:
             "result",
         )
         self._heartbeat_ts = self._gauge("server_a_heartbeat_last_ts", "Unix time of the gateway's last heartbeat.")
+        self._newest_beat = 0.0
         self._mismatches = self._counter(
             "sms_config_fingerprint_mismatch_total", "Heartbeats with another configuration than expected.", "kind"
         )
@@ -148,7 +149,7 @@ class Metrics:
             events.ReportReceived: self._report_received,
             events.ReportRefused: self._report_refused,
             events.ReportUnmatched: self._report_unmatched,
-            events.HeartbeatSeen: lambda fact: self._heartbeat_ts.set(fact.ts.timestamp()),
+            events.HeartbeatSeen: self._heartbeat_seen,
             events.FingerprintMismatch: self._mismatched,
             events.DependencyLost: lambda fact: self._dependency(fact.dependency, 0),
             events.DependencyBack: lambda fact: self._dependency(fact.dependency, 1),
@@ -227,6 +228,11 @@ class Metrics:
         self._store_seconds.observe(fact.seconds)
         if fact.is_failed:
             self._write_errors.inc()
+
+    def _heartbeat_seen(self, fact: events.HeartbeatSeen) -> None:
+        """Keep the newest: the database also tells of gateways that are no more, in no order of time."""
+        self._newest_beat = max(self._newest_beat, fact.ts.timestamp())
+        self._heartbeat_ts.set(self._newest_beat)
 
     def _queue_depth_seen(self, fact: events.QueueDepthSeen) -> None:
         self._waiting.set(fact.waiting)

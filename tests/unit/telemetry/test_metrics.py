@@ -1,5 +1,6 @@
 """The metrics: exact names, closed label sets, right counts."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -130,6 +131,14 @@ def test_an_operator_sees_what_waits_and_what_is_away() -> None:
 
 def test_the_heartbeat_is_the_gateways_own_time() -> None:
     metrics = observed(events.HeartbeatSeen(instance="a", ts=NOW))
+
+    assert value(metrics, "server_a_heartbeat_last_ts") == NOW.timestamp()
+
+
+def test_a_gateway_that_is_no_more_does_not_make_the_others_look_dead() -> None:
+    earlier = NOW - timedelta(hours=1)
+
+    metrics = observed(events.HeartbeatSeen(instance="a", ts=NOW), events.HeartbeatSeen(instance="b", ts=earlier))
 
     assert value(metrics, "server_a_heartbeat_last_ts") == NOW.timestamp()
 
