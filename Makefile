@@ -66,8 +66,8 @@ fmt: $(VENV)/.dev ## format the code and mend what ruff can mend
 docs: $(VENV)/.dev ## write the generated reference pages anew
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.dev ## measure this installation
-	$(BIN)/smsgw bench $(ARGS)
+bench: $(VENV)/.dev ## measure the production set beside the reference (about ten minutes; ARGS="--save name")
+	$(BIN)/python bench/run.py $(ARGS)
 
 build: $(VENV)/.made ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
