@@ -16,7 +16,7 @@ from smsgw.transports.sql import sync_url
 
 Say = Callable[[str], None]
 OFFERED = 1_200
-STEPS = (1_500, 1_750, 2_000, 2_250, 2_500, 2_750, 3_000)
+STEPS = (1_500, 1_800, 2_100, 2_400, 2_700)
 STEP_SECONDS = 12.0
 CONNECTIONS = 256
 KEPT_UP = 0.97

@@ -89,13 +89,18 @@ def _run(asked: argparse.Namespace, ground: dict[str, str], directory: Path, say
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; none means all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="of one round of accept")
     parser.add_argument("--sustained-seconds", type=float, default=60)
     parser.add_argument("--backlog", type=int, default=200_000)
     parser.add_argument("--save", metavar="WORD", help="keep the output as bench/results/<date>-WORD.txt")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    unknown = set(asked.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    asked.parts = asked.parts or list(PARTS)
+    return asked
 
 
 def _introduce(say: Log) -> None:
