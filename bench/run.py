@@ -23,7 +23,7 @@ import gateways
 import starts
 import tools
 
-from smsgw.wiring.bench import NO_LIMITS
+from smsgw.wiring.bench import NO_LIMITS, ended_by_sigterm
 from smsgw.wiring.bench_ground import Ground
 from smsgw.wiring.migrate import run_migrate
 
@@ -50,7 +50,7 @@ def main() -> None:
     say = Log()
     _introduce(say)
     services = {name: os.environ.get(name, default) for name, default in gateways.SERVICES.items()}
-    with tempfile.TemporaryDirectory(prefix="smsgw-bench-") as name:
+    with ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="smsgw-bench-") as name:
         Path(name).chmod(0o755)  # nginx works as another user
         ground = Ground(services, Path(name), say=say)
         ground.open()

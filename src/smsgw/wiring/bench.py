@@ -53,7 +53,7 @@ def run_bench(environ: Mapping[str, str], *, seconds: float, connections: int, p
     if connections < processes:
         raise SettingsError("--connections must be at least --processes")
     try:
-        with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="smsgw-bench-") as directory:
+        with ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="smsgw-bench-") as directory:
             return _run(environ, Path(directory), Load(seconds, connections, processes), say)
     except BenchError as error:
         raise SettingsError(f"bench: {error}") from None
@@ -232,13 +232,10 @@ def _inherited() -> dict[str, str]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end the bench as Ctrl-C does: by way of every clean-up."""
 
-    def leave(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, leave)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
