@@ -88,6 +88,13 @@ def story(worker: Process, tracking_id: str, *, key: str = KEY) -> dict[str, Any
     return dict(response.json())
 
 
+def stories(worker: Process, tracking_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the status of every one of the messages, which the worker must know."""
+    found = [story(worker, each) for each in tracking_ids]
+    assert None not in found
+    return [each for each in found if each]
+
+
 def reaches(worker: Process, tracking_id: str, *statuses: str, key: str = KEY, seconds: float = 20) -> dict[str, Any]:
     """Wait until a message has one of the statuses; return its story."""
     last: dict[str, Any] | None = None

@@ -118,6 +118,7 @@ class Process:
         """Leave nothing behind."""
         if self.popen.poll() is not None:
             return
+        self.popen.send_signal(signal.SIGCONT)
         self.popen.terminate()
         try:
             self.popen.wait(10)

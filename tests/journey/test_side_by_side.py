@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.journey.books import all_reach, statuses
-from tests.journey.calling import Load, accepted, insist, ledger, reaches, send
+from tests.journey.calling import Load, accepted, event_types, insist, ledger, outcomes, reaches, send, stories
 from tests.journey.process import Process, until
 from tests.journey.product import KEY, OTHER_KEY, Product, running
 
@@ -24,6 +24,7 @@ EXPECTED = hashlib.sha256(b"another configuration").hexdigest()
 def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with running(tmp_path_factory.mktemp("side"), services) as product:
         product.add_provider("Provider-A", "--latency", "0.02")
+        product.add_provider("Quiet", "--latency", "0.6", "--no-report-rate", "1", priority=200)
         product.worker(EXPECTED_CLIENTS_FINGERPRINT=EXPECTED)
         yield product.start(gateways=2, workers=1)
 
@@ -67,6 +68,27 @@ def test_one_key_at_both_gateways_at_the_same_instant_is_one_message(
     assert {answer.json()["error_code"] for answer in answers if answer.is_error} <= {"IDEMPOTENCY_KEY_IN_USE"}
     assert [len(bodies) for bodies in winners] == [1] * 8
     assert len(statuses(product)) == before + 8
+
+
+def test_a_worker_that_slept_past_its_lease_changes_nothing(
+    product: Product, gateways: list[Process], workers: list[Process]
+) -> None:
+    """Its messages are asked about by the other worker; when it wakes up, the outcomes it holds come too late."""
+    tracking_ids = [accepted(gateways[0], providers=["Quiet"]) for _ in range(20)]
+    all_reach(product, tracking_ids, "PROCESSING")
+    asleep = workers[1]
+
+    asleep.popen.send_signal(signal.SIGSTOP)
+    all_reach(product, tracking_ids, "SENT", seconds=30)
+    settled = stories(workers[0], tracking_ids)
+    asleep.popen.send_signal(signal.SIGCONT)
+    asleep.wait_ready()
+    until(lambda: asleep.metric('smsgw_late_outcomes_total{provider="Quiet"}'), what="a late outcome")
+
+    assert [len(ledger(product.named("provider-Quiet"), each)) for each in tracking_ids] == [1] * 20
+    assert "UNKNOWN" in {event for told in settled for event in event_types(told)}
+    after = stories(workers[0], tracking_ids)
+    assert [(told["status"], outcomes(told)) for told in after] == [("SENT", [("Quiet", "accepted")])] * 20
 
 
 def test_one_quota_for_both_gateways(product: Product, gateways: list[Process]) -> None:
