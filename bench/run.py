@@ -21,6 +21,7 @@ import accept
 import endtoend
 import gateways
 import starts
+import statements
 import tools
 
 from smsgw.wiring.bench import NO_LIMITS, ended_by_sigterm
@@ -28,7 +29,7 @@ from smsgw.wiring.bench_ground import Ground
 from smsgw.wiring.migrate import run_migrate
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("accept", "sustained", "highest", "drain", "starts")
+PARTS = ("accept", "sustained", "highest", "drain", "statements", "starts")
 
 
 class Log:
@@ -82,6 +83,9 @@ def _run(asked: argparse.Namespace, ground: dict[str, str], directory: Path, say
     if "drain" in asked.parts:
         say("")
         endtoend.drain(ground, directory, messages=asked.backlog, say=say)
+    if "statements" in asked.parts:
+        say("")
+        statements.run(ground, say=say)
     if "starts" in asked.parts:
         say("")
         starts.run(ground, directory, say=say)
