@@ -145,7 +145,7 @@ def drain(ground: dict[str, str], directory: Path, *, messages: int, say: Say) -
         gateway = stage.start("gateway")
         filled = 0
         while filled < messages:
-            filled += _load(stage, 32, min(10.0, max(1.0, (messages - filled) / 4000)), 0)["accepted"]
+            filled += _load(stage, 32, min(10, max(1, (messages - filled) // 4000)), 0)["accepted"]
         gateway.child.end()
         del stage.roles["gateway"]
         waiting = queues.depth(ground["QUEUE_URL"], ground["RABBITMQ_QUEUE_OUTBOUND"])
