@@ -16,7 +16,7 @@ A, LOCAL, REFUSING, SILENT, BLIND, GOING = "Provider-A", "Local-SMS", "Refusing"
 
 @pytest.fixture(scope="module")
 def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    settings = {**services, "REPORT_DEADLINE_SECONDS": "2"}
+    settings = {**services, "REPORT_DEADLINE_SECONDS": "2", "MAX_SEND_ATTEMPTS": "100"}
     with running(tmp_path_factory.mktemp("failover"), settings) as product:
         product.add_provider(A)
         product.configure(LOCAL)
