@@ -88,8 +88,9 @@ def test_a_mistake_stops_the_start_with_one_line(tmp_path: Path, role: str, name
 
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("smsgw: ")
-    assert named in line
+    told = json.loads(line)
+    assert (told["level"], told["message"]) == ("critical", "start.refused")
+    assert named in told["why"]
     assert indiscreet(line + ended.stdout) is None
 
 
@@ -119,7 +120,7 @@ def test_a_queue_of_another_shape_stops_the_role_with_one_line(product: Product,
 
     assert ended.returncode != 0
     (line,) = ended.stderr.splitlines()
-    assert f"RabbitMQ queue '{queue}' exists with another" in line
+    assert f"RabbitMQ queue '{queue}' exists with another" in json.loads(line)["why"]
 
 
 def test_a_port_that_is_taken_stops_the_role_with_one_line(product: Product) -> None:

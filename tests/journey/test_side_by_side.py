@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.journey.books import all_reach, statuses
@@ -150,6 +151,27 @@ def test_a_reload_revokes_a_key_also_for_replays_and_a_bad_file_changes_nothing(
     assert gateway.metric("smsgw_reload_failures_total") == 1
     reaches(workers[0], tracking_id, "DELIVERED")
     assert KEY in product.clients
+
+
+def test_a_reload_opens_a_provider_and_a_client_at_the_worker(product: Product, tmp_path: Path) -> None:
+    clients, providers = tmp_path / "clients.json", tmp_path / "providers.json"
+    clients.write_text(json.dumps({OTHER_KEY: product.clients[OTHER_KEY]}))
+    providers.write_text(json.dumps({"Local-SMS": {"is_active": True, "is_operational": False}}))
+    worker = product.worker(CLIENT_CONFIG_FILE=str(clients), PROVIDERS_CONFIG_FILE=str(providers)).wait_ready()
+    unknown = "00000000-0000-4000-8000-000000000000"
+    before = httpx.get(f"{worker.url}/api/status/{unknown}", headers={"API-Key": KEY}, trust_env=False)
+
+    clients.write_text(json.dumps(product.clients))
+    providers.write_text(json.dumps({"Local-SMS": {"is_active": True, "is_operational": True}}))
+    _reload(worker, "config.loaded")
+    after = httpx.get(f"{worker.url}/api/status/{unknown}", headers={"API-Key": KEY}, trust_env=False)
+    operational = worker.metric('sms_provider_operational{provider="Local-SMS"}')
+    providers.write_text(json.dumps({"Local-SMS": {"is_active": True, "is_operational": True, "kind": "no_such"}}))
+    _reload(worker, "config.reload_failed")
+
+    assert (before.status_code, after.status_code) == (401, 404)
+    assert operational == 1
+    assert worker.stop() == 0
 
 
 def _newer(value: float | None, then: float) -> float | None:

@@ -61,9 +61,9 @@ def _worker() -> Any:
     clients = load_gateway({"CLIENT_CONFIG": _CLIENTS, "PROVIDERS_CONFIG": _PROVIDERS}).clients
     handlers = build_worker_handlers(
         store=MemoryStore(),
-        clients=clients,
+        clients=lambda: clients,
         providers={"Provider-A": _Suspicious()},  # type: ignore[dict-item]
-        configured=Providers.parse(_PROVIDERS),
+        configured=lambda: Providers.parse(_PROVIDERS),
         observer=_ignore,
         clock=_clock,
         wake=lambda: None,

@@ -1,7 +1,10 @@
 """How a command ends when something is wrong: one line on standard error that says what to do, and an exit code."""
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import typer
 
@@ -16,8 +19,34 @@ def fail(message: str, *, code: int = 1) -> typer.Exit:
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn what a wrong setting, a taken port or a missing adapter raises into one line and exit code 2."""
+    """Turn what a wrong setting or a missing service raises into one line and exit code 2."""
     try:
         yield
     except SettingsError as error:
         raise fail(str(error), code=2) from None
+
+
+@contextmanager
+def starting(service: str) -> Iterator[None]:
+    """Do the same for a process whose output is a log: JSON, unless a person is looking at a terminal."""
+    try:
+        yield
+    except SettingsError as error:
+        if sys.stderr.isatty():
+            raise fail(str(error), code=2) from None
+        typer.echo(_line(service, "critical", "start.refused", why=str(error)), err=True)
+        raise typer.Exit(2) from None
+
+
+def teller(service: str, name: str) -> Callable[[str], None]:
+    """Return a function that prints a line of progress: plain on a terminal, JSON elsewhere."""
+
+    def tell(text: str) -> None:
+        typer.echo(text if sys.stdout.isatty() else _line(service, "info", name, progress=text))
+
+    return tell
+
+
+def _line(service: str, level: str, message: str, **fields: str) -> str:
+    now = datetime.now(UTC).isoformat()
+    return json.dumps({"timestamp": now, "level": level, "service": service, "message": message, **fields})

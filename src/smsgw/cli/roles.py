@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli.failing import fail, one_line
+from smsgw.cli.failing import fail, starting, teller
 
 
 def gateway() -> None:
@@ -18,7 +18,7 @@ def gateway() -> None:
     from smsgw.settings import environment
     from smsgw.wiring.gateway import run_gateway
 
-    with one_line():
+    with starting("server-a"):
         run_gateway(environment())
 
 
@@ -32,7 +32,7 @@ def worker() -> None:
     from smsgw.settings import environment
     from smsgw.wiring.worker import run_worker
 
-    with one_line():
+    with starting("server-b"):
         run_worker(environment())
 
 
@@ -46,8 +46,8 @@ def migrate(
     from smsgw.settings import database_url, environment
     from smsgw.wiring.migrate import run_migrate
 
-    with one_line():
-        run_migrate(database_url(environment()), wait_seconds=wait, say=typer.echo)
+    with starting("migrate"):
+        run_migrate(database_url(environment()), wait_seconds=wait, say=teller("migrate", "migrate.progress"))
 
 
 def dev(
@@ -63,7 +63,7 @@ def dev(
     from smsgw.settings import environment
     from smsgw.wiring.dev import run_dev
 
-    with one_line():
+    with starting("smsgw-dev"):
         run_dev(environment(), port=port, directory=data, say=typer.echo)
 
 
@@ -95,7 +95,7 @@ def mock_provider(
 
     from smsgw.wiring.simulator import run_mock_provider
 
-    with one_line():
+    with starting("mock-provider"):
         run_mock_provider(**options)
 
 

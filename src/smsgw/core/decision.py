@@ -11,6 +11,8 @@ from smsgw.core.lifecycle import Change, Timers, begin, fail, finish, requeue, s
 from smsgw.core.message import Attempt, Event, EventType, Message, Reason, Status
 from smsgw.core.routing import NoCandidate
 
+LEAST_VALIDITY = timedelta(seconds=1)
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """A provider of this round that did not take the message, although another time or another provider may."""
@@ -38,8 +40,8 @@ def start(
     message: Message, candidates: Sequence[str] | NoCandidate, now: datetime, *, timers: Timers, jitter: float
 ) -> tuple[Change, Round | None]:
     """Start a round for a message that is due, or end it: expired, out of attempts, nobody to ask."""
-    if now >= message.expires_at:
-        return fail(message, Reason.EXPIRED, now), None
+    if _is_over(message, now):
+        return fail(message, _expired(message), now), None
     if message.attempts_made >= timers.max_attempts:
         return fail(message, Reason.MAX_ATTEMPTS, now), None
     if isinstance(candidates, NoCandidate):
@@ -74,8 +76,8 @@ def decide(
     walked = Round(left=round_.left, refusals=(*round_.refusals, refusal))
     if not walked.left and not any(POLICIES[each.outcome].same_later for each in walked.refusals):
         return fail(message, Reason.REJECTED, now, finished=ended, details=_why(result)), None
-    if now >= message.expires_at:
-        return fail(message, Reason.EXPIRED, now, finished=ended), None
+    if _is_over(message, now):
+        return fail(message, _expired(message), now, finished=ended), None
     if message.attempts_made >= timers.max_attempts:
         return fail(message, Reason.MAX_ATTEMPTS, now, finished=ended), None
     if walked.left:
@@ -127,6 +129,16 @@ def after_look_up(message: Message, attempt: Attempt, result: LookUpResult, now:
         finished=absent,
         prefer=attempt.provider,
     )
+
+
+def _is_over(message: Message, at: datetime) -> bool:
+    """Whether no provider could be given a whole second of validity any more."""
+    return message.expires_at - at < LEAST_VALIDITY
+
+
+def _expired(message: Message) -> Reason:
+    """Return why a message ends whose time is over; one that may have been sent before is not simply expired."""
+    return Reason.OUTCOME_UNKNOWN if message.duplicate_risk else Reason.EXPIRED
 
 
 def _dead_lease(message: Message, last: Attempt | None, now: datetime, *, timers: Timers, can_look_up: bool) -> Change:
@@ -188,9 +200,13 @@ def _retry(
     """End a round with another one later, never past the expiry."""
     wait = backoff.delay(message.rounds, base=timers.retry_base, cap=timers.retry_max, jitter=jitter)
     due_at = now + max(wait, _not_before(walked, timers))
-    if due_at >= message.expires_at:
+    if _is_over(message, due_at):
         return fail(
-            message, reason or Reason.EXPIRED, now, finished=finished, details={"next_attempt_at": due_at.isoformat()}
+            message,
+            reason or _expired(message),
+            now,
+            finished=finished,
+            details={"next_attempt_at": due_at.isoformat()},
         )
     details = {each.provider: each.outcome.value for each in walked.refusals}
     because = {"because": reason.value} if reason else {"refused": details}

@@ -34,6 +34,10 @@ class Router:
         self._turn = 0
         self._credit: dict[str, int] = {}
 
+    def use(self, providers: Providers) -> None:
+        """Choose among these from now on; whose turn it is stays."""
+        self._providers = providers
+
     def candidates(self, wanted: Sequence[str], *, prefer: str | None) -> tuple[str, ...] | NoCandidate:
         """Return whom to ask, first first: exclusive, prioritised or smart (spec section 4)."""
         usable = tuple(name for name in wanted if self._providers.is_usable(name))

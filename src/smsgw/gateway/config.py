@@ -1,26 +1,13 @@
 """The gateway's configuration while it runs: read again on SIGHUP, replaced as a whole, never half."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
-
 import msgspec
 
 from smsgw.core.envelope import ConfigFingerprint
-from smsgw.core.events import ConfigLoaded, ReloadFailed
+from smsgw.core.events import ConfigLoaded
 from smsgw.core.keys import Clients
 from smsgw.core.ports import Observer
 from smsgw.core.providers import Providers
-from smsgw.settings import (
-    Document,
-    GatewaySettings,
-    SettingsError,
-    parse_clients,
-    parse_providers,
-    read_document,
-)
-
-Parsed = TypeVar("Parsed", Clients, Providers)
+from smsgw.settings import GatewaySettings, parse_clients, parse_providers, reread
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +41,8 @@ class ConfigHolder:
         """Read the files again. A bad one is stated as ReloadFailed and what it held before stays; the other one, if
         good, is taken: a key that was revoked must not live on because of a mistake in a provider."""
         old = self.current
-        clients = self._read("CLIENT_CONFIG", self._client_path, parse_clients)
-        providers = self._read("PROVIDERS_CONFIG", self._provider_path, parse_providers)
+        clients = reread("CLIENT_CONFIG", self._client_path, parse_clients, observer=self._observer)
+        providers = reread("PROVIDERS_CONFIG", self._provider_path, parse_providers, observer=self._observer)
         self.current = GatewayConfig(
             clients=clients[0] if clients else old.clients,
             providers=providers[0] if providers else old.providers,
@@ -66,16 +53,3 @@ class ConfigHolder:
         )
         if clients or providers:
             self.announce()
-
-    def _read(
-        self, name: str, path: Path | None, parse: Callable[[Document], Parsed]
-    ) -> tuple[Parsed, Document] | None:
-        """Return what a file holds now; None when the setting is a variable, or the file bad."""
-        if path is None:
-            return None
-        try:
-            document = read_document(name, path)
-            return parse(document), document
-        except SettingsError as error:
-            self._observer(ReloadFailed(why=str(error)))
-            return None

@@ -4,6 +4,7 @@ from smsgw.settings.configs import Document, documents, parse_clients, parse_pro
 from smsgw.settings.dotenv_file import environment
 from smsgw.settings.loading import database_url, load_gateway, load_operator, load_worker
 from smsgw.settings.reading import SettingsError
+from smsgw.settings.rereading import reread
 from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "parse_clients",
     "parse_providers",
     "read_document",
+    "reread",
 ]

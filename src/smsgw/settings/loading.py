@@ -46,7 +46,7 @@ def load_gateway(environ: Mapping[str, str]) -> GatewaySettings:
 def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
     """Return the worker's settings; raises SettingsError."""
     read = Reader(environ)
-    _, clients = clients_of(read, required=False)
+    clients_document, clients = clients_of(read, required=False)
     providers_document, providers = providers_of(read)
     timeout = read.seconds("PROVIDER_TIMEOUT_SECONDS", 20, low=0.1)
     return WorkerSettings(
@@ -55,6 +55,7 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
         limits_url=_limits_url(read),
         database_url=_database_url(read),
         clients=clients,
+        clients_document=clients_document,
         providers=providers,
         providers_document=providers_document,
         timers=_timers(read, timeout),
@@ -99,12 +100,17 @@ def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
 
 def _queue(read: Reader) -> QueueSettings:
     amqp = read.url("RABBITMQ_URL", "amqp://guest:guest@rabbitmq:5672/", ("amqp", "amqps"))
-    return QueueSettings(
+    queue = QueueSettings(
         url=read.url("QUEUE_URL", amqp, ("amqp", "amqps", "sqlite")),
         outbound=read.word("RABBITMQ_QUEUE_OUTBOUND", "sms.outbound"),
         heartbeat=read.word("RABBITMQ_QUEUE_HEARTBEAT", "a.heartbeat"),
         prefetch=read.whole("RABBITMQ_PREFETCH", 32, low=1, high=65_535),
     )
+    if queue.heartbeat in (queue.outbound, queue.dead):
+        # Heartbeats among messages would be buried as poison, and the broker refuses one queue with two shapes.
+        taken = "the outbound queue's name" if queue.heartbeat == queue.outbound else "the dead-letter queue's name"
+        raise SettingsError(f"RABBITMQ_QUEUE_HEARTBEAT: {queue.heartbeat!r} is {taken}; every queue needs its own")
+    return queue
 
 
 def _limits_url(read: Reader) -> str:

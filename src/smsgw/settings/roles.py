@@ -68,6 +68,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     limits_url: str
     database_url: str
     clients: Clients
+    clients_document: Document
     providers: Providers
     providers_document: Document
     timers: Timers

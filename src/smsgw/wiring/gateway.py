@@ -1,7 +1,6 @@
 """`smsgw gateway`: settings in, a running gateway out."""
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
@@ -46,10 +45,10 @@ async def open_gateway(
     publisher = await transports.publisher(settings.queue)
     gateway = Gateway(settings, limits=limits, publisher=publisher, observer=observer, clock=utc_now)
     stack.push_async_callback(gateway.close)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.config.reload)
     gateway.config.announce()
     return Role(
         handlers=build_gateway_handlers(gateway),
         checks={"broker": reachable(publisher.is_ready), "limits": reachable(limits.is_ready)},
         tasks={"heartbeat": gateway.heartbeat.run, "gateway queue": transports.watch},
+        reload=gateway.config.reload,
     )

@@ -1,6 +1,7 @@
 """What every role's process has in common: a server, tasks beside it, one line when it cannot go on."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,8 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     handlers: Sequence[Any]
     checks: Mapping[str, Check]
     tasks: Mapping[str, Task]
+    reload: Callable[[], None]
+    """Reads the configuration files again; called on SIGHUP."""
 
 
 async def run_roles(
@@ -59,6 +62,7 @@ async def run_roles(
         for role in roles
         for name, task in role.tasks.items()
     ]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, roles)
     tune_gc()
     try:
         await serve(
@@ -78,6 +82,11 @@ async def run_roles(
     for failure in failures:
         if failure is not None:
             raise failure
+
+
+def _reload(roles: Sequence[Role]) -> None:
+    for role in roles:
+        role.reload()
 
 
 async def _until_stopped(name: str, task: Task, stop: asyncio.Event, observer: Observer) -> SettingsError | None:

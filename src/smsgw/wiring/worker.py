@@ -5,9 +5,8 @@ import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from smsgw.core.events import ConfigLoaded
 from smsgw.core.ports import Consumer, Observer, Provider, Store
-from smsgw.core.routing import Router
+from smsgw.core.providers import Providers
 from smsgw.providers.registry import ProviderSetupError, open_providers
 from smsgw.providers.transport import AiohttpTransport
 from smsgw.settings import SettingsError, WorkerSettings, load_worker
@@ -16,6 +15,7 @@ from smsgw.web.server import install_signals, run
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
 from smsgw.worker.app import Worker
+from smsgw.worker.config import WorkerConfig
 from smsgw.worker.dispatch import Dispatcher
 from smsgw.worker.heartbeat import HeartbeatConsumer
 from smsgw.worker.http import build_worker_handlers
@@ -62,21 +62,21 @@ async def open_worker(
     environ: Mapping[str, str],
 ) -> Role:
     """Open what a worker needs and put it together; nothing is consumed before the role runs."""
-    providers = _providers(settings, stack, environ)
+    config = _config(settings, stack, observer, environ)
     store = transports.store(settings.database_url)
     limits = await transports.limits(
         settings.limits_url, rules=settings.claim_rules, quota_prefix=settings.quota_prefix
     )
     consumer = await transports.consumer(settings.queue, settings.queue.outbound)
     reports = ReportApplier(store=store, timers=settings.timers, observer=observer, clock=utc_now)
-    worker = await _loops(settings, transports, store, consumer, providers, reports, observer)
-    observer(ConfigLoaded(providers=settings.providers))
+    worker = await _loops(settings, transports, store, consumer, config, reports, observer)
+    config.announce()
     return Role(
         handlers=build_worker_handlers(
             store=store,
-            providers=providers,
-            configured=settings.providers,
-            clients=settings.clients,
+            providers=config.opened,
+            configured=lambda: config.configured,
+            clients=lambda: config.clients,
             observer=observer,
             clock=utc_now,
             wake=reports.wake,
@@ -87,21 +87,23 @@ async def open_worker(
             "limits": reachable(limits.is_ready),
         },
         tasks={"worker": worker.run, "queue": transports.watch},
+        reload=config.reload,
     )
 
 
-def _providers(settings: WorkerSettings, stack: AsyncExitStack, environ: Mapping[str, str]) -> Mapping[str, Provider]:
+def _config(
+    settings: WorkerSettings, stack: AsyncExitStack, observer: Observer, environ: Mapping[str, str]
+) -> WorkerConfig:
     transport = AiohttpTransport(limit=settings.max_in_flight)
     stack.push_async_callback(transport.aclose)
-    try:
-        return open_providers(
-            settings.providers,
-            timeout=settings.provider_timeout,
-            transport=transport,
-            environ=environ,
-        )
-    except ProviderSetupError as error:
-        raise SettingsError(str(error)) from None
+
+    def opened(providers: Providers) -> Mapping[str, Provider]:
+        try:
+            return open_providers(providers, timeout=settings.provider_timeout, transport=transport, environ=environ)
+        except ProviderSetupError as error:
+            raise SettingsError(str(error)) from None
+
+    return WorkerConfig(settings, open_providers=opened, observer=observer)
 
 
 async def _loops(
@@ -109,18 +111,17 @@ async def _loops(
     transports: Transports,
     store: Store,
     consumer: Consumer,
-    providers: Mapping[str, Provider],
+    config: WorkerConfig,
     reports: ReportApplier,
     observer: Observer,
 ) -> Worker:
     gate = StoreGate(store, observer=observer)
     slots = Slots(settings.max_in_flight)
-    router = Router(settings.providers, strategy=settings.strategy, default_priority=settings.default_priority)
     dispatcher = Dispatcher(
         store=store,
         gate=gate,
-        providers=providers,
-        router=router,
+        providers=config.opened,
+        router=config.router,
         slots=slots,
         timers=settings.timers,
         provider_timeout=settings.provider_timeout,
@@ -147,7 +148,7 @@ async def _loops(
         timers=TimerSweeper(
             gate=gate,
             dispatcher=dispatcher,
-            providers=providers,
+            providers=config.opened,
             timers=settings.timers,
             store=store,
             observer=observer,

@@ -75,8 +75,8 @@ class Rig:
         handlers = build_worker_handlers(
             store=self.store,
             providers={"Provider-A": self.provider},
-            configured=Providers.parse(json.dumps(PROVIDERS)),
-            clients=Clients.parse(json.dumps(CLIENTS)),
+            configured=lambda: Providers.parse(json.dumps(PROVIDERS)),
+            clients=lambda: Clients.parse(json.dumps(CLIENTS)),
             observer=self.facts.append,
             clock=lambda: NOW,
             wake=self._wake,

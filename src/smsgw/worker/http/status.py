@@ -1,5 +1,6 @@
 """`GET /api/status/{tracking_id}`: the whole story of one message, for the client that sent it and nobody else."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -50,7 +51,7 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True):
     events: list[EventView]
 
 
-def status_handler(*, store: Store, clients: Clients) -> HTTPRouteHandler:
+def status_handler(*, store: Store, clients: Callable[[], Clients]) -> HTTPRouteHandler:
     """Return the route handler."""
 
     @get(
@@ -64,7 +65,7 @@ def status_handler(*, store: Store, clients: Clients) -> HTTPRouteHandler:
     async def message_status(request: Request[Any, Any, Any], tracking_id: FromPath[str]) -> StatusView:
         """Answer with the message, every attempt and every event. Needs the `API-Key` of the client that sent it; a
         message of another client does not exist."""
-        client = authenticate(request, clients)
+        client = authenticate(request, clients())
         known_id = _uuid(tracking_id)
         if known_id is None:
             raise not_found("message")

@@ -34,7 +34,7 @@ class ReportInbox:
         *,
         store: Store,
         providers: Mapping[str, Provider],
-        configured: Providers,
+        configured: Callable[[], Providers],
         observer: Observer,
         clock: Clock,
         wake: Callable[[], None],
@@ -48,7 +48,7 @@ class ReportInbox:
 
     async def receive(self, name: str, call: ReportRequest) -> None:
         """Store the reports of one call; raises the ApiError that the provider should get instead of a 200."""
-        provider = self._providers.get(self._configured.resolve(name) or "")
+        provider = self._providers.get(self._configured().resolve(name) or "")
         if provider is None:
             raise not_found("provider")
         read = provider.read_report(call)
