@@ -39,6 +39,7 @@ def run(ground: dict[str, str], directory: Path, *, rounds: int, seconds: float,
         found["gateway_mb"] = ours.child.usage().resident_bytes / 2**20
         say(f"gateway memory after this load: {found['gateway_mb']:.0f} MB")
     queues.delete(gateways.SERVICES["QUEUE_URL"], other_queue)
+    gateways.forget_reference_keys()
     return found
 
 

@@ -35,7 +35,7 @@ CLIENT = {"bench-key": {"name": "bench", "id": "bench", "is_active": True, "dail
 
 
 def environ(ground: dict[str, str], provider: str) -> dict[str, str]:
-    """Return the whole environment of our processes: defaults but for names, addresses and rate limits."""
+    """Return the whole environment of our processes: defaults but for names, addresses, rate limits and kept keys."""
     options = {"base_url": provider, "api_key": "bench"}
     providers = {"Provider-A": {"is_active": True, "is_operational": True, "options": options}}
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
@@ -48,6 +48,7 @@ def environ(ground: dict[str, str], provider: str) -> dict[str, str]:
         "SERVER_A_HOST": "127.0.0.1",
         "SERVER_B_HOST": "127.0.0.1",
         "DRAIN_SECONDS": "0",
+        "IDEMPOTENCY_TTL_SECONDS": "900",
     }
 
 
@@ -102,3 +103,14 @@ def reference(queue: str, directory: Path) -> Iterator[tuple[int, Child]]:
     with Child("reference", arguments, settings, directory, python=str(python)) as child:
         tools.until(lambda: tools.listens(port) or child.check(), "the reference")
         yield port, child
+
+
+def forget_reference_keys() -> None:
+    """Remove the idempotency keys that the reference left in Redis, where it would keep them for a day."""
+    import redis
+
+    with redis.Redis.from_url(SERVICES["LIMITS_URL"]) as client:
+        for pattern in ("idem:client-1:reference-*", "idem:client-1:warm-reference-*"):
+            keys = list(client.scan_iter(pattern, count=10_000))
+            for start in range(0, len(keys), 1000):
+                client.unlink(*keys[start : start + 1000])
