@@ -57,11 +57,7 @@ async def run_roles(
         observer=telemetry.observer,
         clock=utc_now,
     )
-    tasks = [
-        asyncio.create_task(_until_stopped(name, task, stop, telemetry.observer), name=name)
-        for role in roles
-        for name, task in role.tasks.items()
-    ]
+    tasks = _start_tasks(roles, stop, telemetry.observer)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, roles)
     tune_gc()
     try:
@@ -82,6 +78,16 @@ async def run_roles(
     for failure in failures:
         if failure is not None:
             raise failure
+
+
+def _start_tasks(
+    roles: Sequence[Role], stop: asyncio.Event, observer: Observer
+) -> list[asyncio.Task[SettingsError | None]]:
+    return [
+        asyncio.create_task(_until_stopped(name, task, stop, observer), name=name)
+        for role in roles
+        for name, task in role.tasks.items()
+    ]
 
 
 def _reload(roles: Sequence[Role]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 from smsgw.core.ports import Consumer, Observer, Provider, Store
 from smsgw.core.providers import Providers
@@ -117,50 +118,31 @@ async def _loops(
 ) -> Worker:
     gate = StoreGate(store, observer=observer)
     slots = Slots(settings.max_in_flight)
+    shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
+    sending: dict[str, Any] = {"gate": gate, "providers": config.opened, "timers": settings.timers, **shared}
     dispatcher = Dispatcher(
-        store=store,
-        gate=gate,
-        providers=config.opened,
         router=config.router,
         slots=slots,
-        timers=settings.timers,
         provider_timeout=settings.provider_timeout,
-        observer=observer,
-        clock=utc_now,
         dice=random.random,
+        **sending,
     )
-    heartbeats = await transports.consumer(settings.queue, settings.queue.heartbeat)
+    heartbeats = HeartbeatConsumer(
+        consumer=await transports.consumer(settings.queue, settings.queue.heartbeat),
+        store=store,
+        observer=observer,
+        expected_clients=settings.expected_clients_fingerprint,
+        expected_providers=settings.expected_providers_fingerprint,
+    )
     return Worker(
         supervisor=Supervisor(gate=gate, observer=observer),
         gate=gate,
         consumer=consumer,
         dispatcher=dispatcher,
-        intake=Intake(
-            consumer=consumer,
-            gate=gate,
-            dispatcher=dispatcher,
-            slots=slots,
-            store=store,
-            observer=observer,
-            clock=utc_now,
-        ),
-        rounds=RoundSweeper(dispatcher=dispatcher, slots=slots, store=store, observer=observer, clock=utc_now),
-        timers=TimerSweeper(
-            gate=gate,
-            dispatcher=dispatcher,
-            providers=config.opened,
-            timers=settings.timers,
-            store=store,
-            observer=observer,
-            clock=utc_now,
-        ),
+        intake=Intake(consumer=consumer, gate=gate, dispatcher=dispatcher, slots=slots, **shared),
+        rounds=RoundSweeper(dispatcher=dispatcher, slots=slots, **shared),
+        timers=TimerSweeper(dispatcher=dispatcher, **sending),
         reports=reports,
-        heartbeats=HeartbeatConsumer(
-            consumer=heartbeats,
-            store=store,
-            observer=observer,
-            expected_clients=settings.expected_clients_fingerprint,
-            expected_providers=settings.expected_providers_fingerprint,
-        ),
-        watch=Watch(queue=await transports.queue_admin(settings.queue), store=store, observer=observer, clock=utc_now),
+        heartbeats=heartbeats,
+        watch=Watch(queue=await transports.queue_admin(settings.queue), **shared),
     )
