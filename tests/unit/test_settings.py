@@ -189,6 +189,14 @@ def test_a_mistake_is_one_line_that_names_the_variable_and_tells_no_secret(name:
         ({"LEASE_SECONDS": "25"}, "LEASE_SECONDS: 25 is less than PROVIDER_TIMEOUT_SECONDS + 10 (30)"),
         ({"PROVIDER_TIMEOUT_SECONDS": "40"}, "LEASE_SECONDS: 45 is less than PROVIDER_TIMEOUT_SECONDS + 10 (50)"),
         ({"PROVIDERS_CONFIG": ""}, "PROVIDERS_CONFIG: required, e.g. "),
+        (
+            {"RABBITMQ_QUEUE_HEARTBEAT": "sms.outbound"},
+            "RABBITMQ_QUEUE_HEARTBEAT: 'sms.outbound' is the outbound queue's name; every queue needs its own",
+        ),
+        (
+            {"RABBITMQ_QUEUE_OUTBOUND": "a", "RABBITMQ_QUEUE_HEARTBEAT": "a.dead"},
+            "RABBITMQ_QUEUE_HEARTBEAT: 'a.dead' is the dead-letter queue's name; every queue needs its own",
+        ),
         ({"RABBITMQ_PREFETCH": "x"}, "RABBITMQ_PREFETCH: a whole number expected, got 'x'"),
         ({"WORKER_MAX_IN_FLIGHT": "0"}, "WORKER_MAX_IN_FLIGHT: must be at least 1, got '0'"),
     ],
