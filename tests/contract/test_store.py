@@ -261,6 +261,18 @@ async def test_concurrent_changes_share_commits_and_each_gets_its_answer(place: 
     assert len(applies) <= 3
 
 
+async def test_a_claim_states_how_many_rows_it_served(place: Place) -> None:
+    store = place.open()
+    await stores.take_in(store, *(queued() for _ in range(3)))
+    place.facts.clear()
+
+    claimed = await store.claim(QUEUED, now=NOW, limit=50, plan=stores.restart)
+
+    assert len(claimed) == 3
+    stated = [fact.rows for fact in place.facts if isinstance(fact, StoreCalled) and fact.operation == "claim"]
+    assert stated == ([3] if place.url else [])
+
+
 async def test_two_changes_of_one_message_in_one_batch_follow_their_fences(store: Store) -> None:
     (change,) = await stores.take_in(store, started())
     first = stores.refused(change)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from smsgw.core.events import StoreCalled
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, finish, unknown
 from smsgw.core.message import Message, ReportStatus, Status
@@ -42,6 +43,18 @@ async def test_a_report_is_new_once(store: Store) -> None:
     assert await store.store_reports([first]) == 1
     assert await store.store_reports([first, other, elsewhere, other]) == 2
     assert await store.store_reports([]) == 0
+
+
+async def test_applying_reports_states_how_many_rows_it_served(place: Place) -> None:
+    store = place.open()
+    await store.store_reports([report(key="k1", reference="x"), report(key="k2", reference="x")])
+    place.facts.clear()
+
+    applied = await store.apply_reports(now=NOW, limit=50, decide=decide)
+
+    assert len(applied) == 2
+    stated = [fact.rows for fact in place.facts if isinstance(fact, StoreCalled)]
+    assert stated == ([2] if place.url else [])
 
 
 @pytest.mark.parametrize("by_message_id", [True, False])

@@ -63,7 +63,7 @@ class DatabaseStore:
         async def run(connection: AsyncConnection) -> list[tuple[Message, object]]:
             return await claim(connection, self._statements, statuses, now=now, limit=limit, plan=plan)
 
-        return await self._transactions.write("claim", limit, run)
+        return await self._transactions.write("claim", len, run)
 
     async def store_reports(self, reports_: Sequence[ReceivedReport]) -> int:
         """See the port."""
@@ -79,7 +79,7 @@ class DatabaseStore:
         async def run(connection: AsyncConnection) -> list[AppliedReport]:
             return await reports.apply_reports(connection, self._statements, now=now, limit=limit, decide=decide)
 
-        return await self._transactions.write("apply_reports", limit, run)
+        return await self._transactions.write("apply_reports", len, run)
 
     async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
         """See the port."""
@@ -112,7 +112,7 @@ class DatabaseStore:
 
     async def stuck(self, *, now: datetime, limit: int) -> Sequence[Message]:
         """See the port."""
-        return await self._transactions.read("stuck", limit, lambda it: reads.stuck(it, now=now, limit=limit))
+        return await self._transactions.read("stuck", len, lambda it: reads.stuck(it, now=now, limit=limit))
 
     async def end_leases(self, now: datetime) -> int:
         """Make the leases of calls due at once. A look-up that died is left to its own timer: asking twice too soon
@@ -122,7 +122,7 @@ class DatabaseStore:
         async def run(connection: AsyncConnection) -> int:
             return (await connection.execute(dead.values(due_at=now))).rowcount
 
-        return await self._transactions.write("end_leases", 0, run)
+        return await self._transactions.write("end_leases", int, run)
 
     async def prune(self, now: datetime) -> int:
         """See the port."""
@@ -136,7 +136,7 @@ class DatabaseStore:
 
         total, count = 0, PRUNED_AT_ONCE
         while count == PRUNED_AT_ONCE:
-            count = await self._transactions.write("prune", PRUNED_AT_ONCE, run)
+            count = await self._transactions.write("prune", int, run)
             total += count
         return total
 

@@ -13,6 +13,8 @@ from smsgw.transports.sql import Database, DatabaseAwayError
 
 Result = TypeVar("Result")
 Work = Callable[[AsyncConnection], Awaitable[Result]]
+Rows = int | Callable[[Result], int]
+"""How many rows a call serves: known before, or told by its result; a call that fails then serves none."""
 
 CALL_SECONDS = 8.0
 """The longest a caller waits for any call, whatever hangs: a dead network, a frozen server, a lock."""
@@ -28,11 +30,11 @@ class Transactions:
         self._observer = observer
         self._abandoned: set[asyncio.Task[Any]] = set()
 
-    async def write(self, operation: str, rows: int, work: Work[Result]) -> Result:
+    async def write(self, operation: str, rows: Rows[Result], work: Work[Result]) -> Result:
         """Run `work` in one transaction and commit; it may run more than once, each time on a fresh transaction."""
         return await self._observed(operation, rows, lambda: self._tries(work))
 
-    async def read(self, operation: str, rows: int, work: Work[Result]) -> Result:
+    async def read(self, operation: str, rows: Rows[Result], work: Work[Result]) -> Result:
         """Run reads that see one moment of the database."""
 
         async def once() -> Result:
@@ -69,17 +71,20 @@ class Transactions:
         if not task.cancelled():
             task.exception()
 
-    async def _observed(self, operation: str, rows: int, job: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    async def _observed(
+        self, operation: str, rows: Rows[Result], job: Callable[[], Coroutine[Any, Any, Result]]
+    ) -> Result:
         started = time.perf_counter()
-        is_failed = True
+        is_failed, served = True, rows if isinstance(rows, int) else 0
         try:
             result = await self.bounded(job(), CALL_SECONDS)
+            served = rows if isinstance(rows, int) else rows(result)
             is_failed = False
         except DatabaseAwayError as error:
             raise StoreUnavailableError(str(error)) from error
         finally:
             seconds = time.perf_counter() - started
-            self._observer(StoreCalled(operation=operation, rows=rows, seconds=seconds, is_failed=is_failed))
+            self._observer(StoreCalled(operation=operation, rows=served, seconds=seconds, is_failed=is_failed))
         return result
 
     async def _tries(self, work: Work[Result]) -> Result:
