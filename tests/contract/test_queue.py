@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -169,6 +170,8 @@ async def test_a_buried_body_lies_among_the_dead_letters_with_its_reason(ends: E
     [letter] = await admin.dead_letters(10)
     [again] = await admin.dead_letters(10)
     assert is_buried
+    assert letter.died_at is not None
+    assert abs(datetime.now(UTC) - letter.died_at) < timedelta(seconds=60)
     assert (letter.reason, letter.body) == ("undecodable: invalid UTF-8", b"\xff garbage")
     assert again.id == letter.id
 

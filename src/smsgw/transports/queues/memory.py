@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import count
 
 from smsgw.core.admission import PublishOutcome
@@ -19,6 +20,7 @@ class MemoryMessage:
         self.id = message_id
         self.body = body
         self.reason = reason
+        self.died_at = datetime.now(UTC) if reason else None
         self.deliveries = 0
 
 
@@ -47,6 +49,7 @@ class MemoryQueue:
         for message in messages:
             is_dead = message.deliveries >= DELIVERY_LIMIT
             message.reason = "delivery_limit" if is_dead else ""
+            message.died_at = datetime.now(UTC) if is_dead else None
             self.ready(self.settings.dead if is_dead else queue).append(message)
         self.ready(queue).sort(key=lambda message: message.id)
         self.wake()
@@ -191,7 +194,10 @@ class MemoryAdmin(_End):
         """Return the oldest dead letters."""
         self._queue.demand()
         dead = self._queue.ready(self._settings.dead)[:limit]
-        return [DeadLetter(id=str(message.id), reason=message.reason, body=message.body) for message in dead]
+        return [
+            DeadLetter(id=str(message.id), reason=message.reason, body=message.body, died_at=message.died_at)
+            for message in dead
+        ]
 
     async def replay(self, dead_letter_id: str) -> bool:
         """Put one dead letter back on the outbound queue."""

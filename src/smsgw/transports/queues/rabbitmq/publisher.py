@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from aiormq.exceptions import DeliveryError, PublishError
@@ -94,6 +95,8 @@ async def publish_on(
         # Returns are matched by it, so it is random for every publish, also of the same message (aio-pika #689).
         message_id=uuid4().hex,
         headers=None if reason is None else {REASON_HEADER: reason},
+        # When it died: what the broker buries itself carries that in x-death, what we bury has it from here.
+        timestamp=None if reason is None else datetime.now(UTC),
     )
     session.enter()
     try:
