@@ -14,6 +14,8 @@ from smsgw.core.ports import Provider
 from smsgw.core.providers import Providers
 from smsgw.providers.local_sms import LocalSms
 from smsgw.providers.registry import ProviderSetupError, find, kinds, open_providers
+from smsgw.settings import SettingsError
+from smsgw.wiring.configuration import adapters, check_configuration, configured_providers
 from tests.providers.opening import failing
 from tests.providers.tables import REFERENCE
 
@@ -157,3 +159,35 @@ def test_our_own_file_wins_over_an_entry_point() -> None:
 def test_an_entry_point_that_is_none_stops_the_start(kind: str, words: str) -> None:
     with pytest.raises(ProviderSetupError, match=words):
         opened({"Acme": {**ON, "kind": kind}})
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_check_says_of_a_broken_entry_point_what_a_start_would() -> None:
+    with pytest.raises(SettingsError, match="fails to load: ModuleNotFoundError"):
+        check_configuration(configured({"Acme": {**ON, "kind": "broken"}}), "worker")
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_list_shows_a_broken_entry_point_beside_the_others() -> None:
+    rows = dict(adapters())
+    providers = configured_providers(configured({"Acme": {**ON, "kind": "broken"}}))
+
+    assert rows["broken"] == "unusable: the adapter 'broken' (acme_sms_missing:Acme) fails to load: ModuleNotFoundError"
+    assert rows["local_sms"] == "send"
+    assert [row[2] for row in providers] == ["broken (unusable)"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"base_url": "https://carrier.example", "api_key": "env:NOT_SET"}, "NOT_SET, which is not set"),
+        ({"base_url": "ftp://carrier.example", "api_key": "k"}, "base_url"),
+    ],
+)
+def test_a_check_finds_options_that_would_stop_a_start(options: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        check_configuration(configured({"Provider-A": {**ON, "options": options}}), "worker")
+
+
+def configured(entries: dict[str, Any]) -> dict[str, str]:
+    return {"PROVIDERS_CONFIG": msgspec.json.encode(entries).decode()}

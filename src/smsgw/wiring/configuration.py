@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from smsgw.providers.base import Adapter
-from smsgw.providers.registry import find, kinds
-from smsgw.settings import Document, SettingsError, load_gateway, load_worker, parse_clients, parse_providers
+from smsgw.providers.registry import ProviderSetupError, find, kinds, open_providers
+from smsgw.settings import (
+    Document,
+    SettingsError,
+    WorkerSettings,
+    load_gateway,
+    load_worker,
+    parse_clients,
+    parse_providers,
+)
 from smsgw.settings import documents as read_documents
 
 
@@ -18,13 +28,19 @@ def check_configuration(environ: Mapping[str, str], role: str) -> list[str]:
         lines.append(f"gateway: fine ({len(gateway.clients)} clients, {len(gateway.providers)} providers)")
     if role in ("worker", "both"):
         worker = load_worker(environ)
-        for name in worker.providers:
-            kind = worker.providers.kind_of(name)
-            if worker.providers[name].is_active and find(kind) is None:
-                known = ", ".join(kinds())
-                raise SettingsError(f"PROVIDERS_CONFIG: {name!r} needs the adapter {kind!r}, which is none of {known}")
+        _check_providers(worker, environ)
         lines.append(f"worker: fine ({len(worker.providers)} providers, {len(worker.providers.usable())} usable)")
     return lines
+
+
+def _check_providers(worker: WorkerSettings, environ: Mapping[str, str]) -> None:
+    """Build every provider as a start would, on a transport that sends nothing."""
+    try:
+        open_providers(
+            worker.providers, timeout=worker.provider_timeout, transport=httpx.AsyncBaseTransport(), environ=environ
+        )
+    except ProviderSetupError as error:
+        raise SettingsError(str(error)) from None
 
 
 def export_configuration(environ: Mapping[str, str], directory: Path) -> list[str]:
@@ -49,10 +65,14 @@ def fingerprints(environ: Mapping[str, str]) -> list[str]:
 
 
 def adapters() -> list[tuple[str, str]]:
-    """Return every installed adapter with what it can do."""
+    """Return every installed adapter with what it can do, or why it cannot be used."""
     rows = []
     for kind in kinds():
-        adapter = find(kind)
+        try:
+            adapter = find(kind)
+        except ProviderSetupError as error:
+            rows.append((kind, f"unusable: {error}"))
+            continue
         if adapter is not None:
             rows.append((kind, _abilities(adapter)))
     return rows
@@ -68,11 +88,17 @@ def configured_providers(environ: Mapping[str, str]) -> list[tuple[str, ...]]:
     for name in providers:
         config = providers[name]
         kind = providers.kind_of(name)
-        shown_kind = kind if find(kind) is not None else f"{kind} (not installed)"
         flags = ("yes" if config.is_active else "no", "yes" if config.is_operational else "no")
         priority = "" if config.priority is None else str(config.priority)
-        rows.append((name, ", ".join(config.aliases), shown_kind, *flags, priority, config.note or ""))
+        rows.append((name, ", ".join(config.aliases), _shown(kind), *flags, priority, config.note or ""))
     return rows
+
+
+def _shown(kind: str) -> str:
+    try:
+        return kind if find(kind) is not None else f"{kind} (not installed)"
+    except ProviderSetupError:
+        return f"{kind} (unusable)"
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, tuple[str, Document]]:
