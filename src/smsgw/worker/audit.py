@@ -41,7 +41,9 @@ class Balance(msgspec.Struct, kw_only=True):
         """The result for people."""
         counts = f"confirmed {self.confirmed}  in flight {self.in_flight}  dead-lettered {self.dead}"
         lost = [f"LOST {tracking_id}" for tracking_id in self.lost[:100]]
-        return [f"{counts}  lost {len(self.lost)}", *lost, *self.stuck]
+        # A problem makes "none" a guess, and somebody may read no further than this line.
+        total = "?" if self.problem and not self.lost else len(self.lost)
+        return [f"{counts}  lost {total}", *lost, *self.stuck]
 
 
 class Audit:
