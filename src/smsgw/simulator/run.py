@@ -53,20 +53,22 @@ async def simulate(
     """
     readiness = Readiness({})
     journal = Journal(settings.journal)
-    async with Reporter(settings, clock=utc_now, on_taken=journal.report) as reporter:
-        simulator = Simulator(settings, reporter=reporter, journal=journal, stop=stop, clock=utc_now)
-        for entry, status in journal.unreported():
-            reporter.report_later(entry, status, seconds=settings.report_delay)
-        await serve(
-            build_simulator(simulator, reporter=reporter, readiness=readiness, observer=observer or _complain),
-            host=settings.host,
-            port=settings.port,
-            readiness=readiness,
-            stop=stop,
-            drain_seconds=0,
-            on_listening=on_listening,
-        )
-    journal.close()
+    try:
+        async with Reporter(settings, clock=utc_now, on_taken=journal.report) as reporter:
+            simulator = Simulator(settings, reporter=reporter, journal=journal, stop=stop, clock=utc_now)
+            for entry, status in journal.unreported():
+                reporter.report_later(entry, status, seconds=settings.report_delay)
+            await serve(
+                build_simulator(simulator, reporter=reporter, readiness=readiness, observer=observer or _complain),
+                host=settings.host,
+                port=settings.port,
+                readiness=readiness,
+                stop=stop,
+                drain_seconds=0,
+                on_listening=on_listening,
+            )
+    finally:
+        journal.close()
 
 
 def _metrics(simulator: Simulator, reporter: Reporter) -> bytes:
