@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 import pytest
 
 from smsgw.core.admission import Verdict
+from smsgw.core.events import DependencyBack, DependencyLost, DependencyWarned
 from smsgw.core.ports import LimitsUnavailableError
+from smsgw.settings import SettingsError
 from smsgw.transports.limits.redis import RedisLimits, script
+from smsgw.transports.limits.redis_link import RedisClusterError
+from smsgw.wiring.transports import Transports
 from tests import services
 from tests.contract.limits_harness import BODY, RULES, RedisWorld, admitted, ask, claim, open_redis, until
 from tests.servers import OwnRedis, find_binary
@@ -191,17 +196,52 @@ async def test_everything_in_redis_expires_by_itself(world: RedisWorld) -> None:
     assert lives["idem:shop:order-1"] > 60, "the key lives at least as long as its answer"
 
 
-async def test_a_store_that_may_evict_is_warned_about(world: RedisWorld) -> None:
-    warnings: list[str] = []
-
-    fine = await world.limits.check(warnings.append)
+async def test_a_store_that_may_evict_is_warned_about(own_redis: OwnRedis, world: RedisWorld) -> None:
+    fine = await _warnings(own_redis, 0)
     await world.client.config_set("maxmemory-policy", "allkeys-lru")
-    evicting = await world.limits.check(warnings.append)
+    evicting = await _warnings(own_redis, 1)
     await world.client.config_set("maxmemory-policy", "noeviction")
 
-    assert (fine, evicting) == (None, None)
-    assert len(warnings) == 1
-    assert "allkeys-lru" in warnings[0]
+    assert fine == []
+    assert len(evicting) == 1
+    assert "allkeys-lru" in evicting[0]
+
+
+async def _warnings(server: OwnRedis, expected: int) -> list[str]:
+    """Return what one start warns of; waits for as many as are expected, and a while longer for those that are not."""
+    facts: list[Any] = []
+    limits = RedisLimits(server.url, rules=RULES, quota_prefix="quota", observer=facts.append)
+    watching = asyncio.create_task(limits.watch())
+    try:
+        async with asyncio.timeout(2):
+            while len(facts) < expected:
+                await limits.is_ready()
+        for _ in range(20):
+            assert await limits.is_ready()
+    finally:
+        await limits.close()
+    await watching
+    return [fact.why for fact in facts if isinstance(fact, DependencyWarned)]
+
+
+async def test_an_outage_and_its_end_are_stated_once_each(own_redis: OwnRedis) -> None:
+    facts: list[Any] = []
+    limits = RedisLimits(own_redis.url, rules=RULES, quota_prefix="quota", observer=facts.append)
+    try:
+        assert await limits.is_ready()
+        await asyncio.to_thread(own_redis.kill)
+        for _ in range(3):
+            assert not await limits.is_ready()
+        lost = list(facts)
+        await asyncio.to_thread(own_redis.start)
+        await until(limits.is_ready, seconds=2)
+    finally:
+        await limits.close()
+        await asyncio.to_thread(own_redis.start)
+
+    assert [(type(fact), fact.dependency) for fact in lost] == [(DependencyLost, "limits")]
+    assert facts[1:] == [DependencyBack(dependency="limits")]
+    assert str(own_redis.port) not in lost[0].detail
 
 
 class ClusterNode(OwnRedis):
@@ -223,26 +263,47 @@ async def test_a_cluster_is_refused_in_one_line() -> None:
     await asyncio.to_thread(node.start)
     limits = RedisLimits(node.url, rules=RULES, quota_prefix="quota")
     try:
-        problem = await limits.check(_no_warning)
-        outcome = await asyncio.gather(limits.admit(ask()), return_exceptions=True)
+        watched, asked = await asyncio.gather(limits.watch(), limits.admit(ask()), return_exceptions=True)
     finally:
         await limits.close()
         await asyncio.to_thread(node.remove)
 
-    assert problem is not None
-    assert problem.startswith("Redis Cluster is not supported")
-    assert "\n" not in problem
-    assert [str(each) for each in outcome] == [problem]
+    assert isinstance(watched, RedisClusterError)
+    assert str(watched).startswith("Redis Cluster is not supported")
+    assert "\n" not in str(watched)
+    assert str(asked) == str(watched)
+
+
+@pytest.mark.usefixtures("own_redis")
+async def test_a_cluster_that_comes_after_the_start_stops_the_role_with_one_line() -> None:
+    directory = services.own_server(OwnRedis).directory
+    node = ClusterNode(directory)
+    facts: list[Any] = []
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, node.remove)
+        transports = Transports(stack, observer=facts.append, clock=lambda: datetime.now(UTC))
+        limits = await transports.limits(node.url, rules=RULES, quota_prefix="quota")
+        watching = asyncio.create_task(transports.watch(asyncio.Event()))
+        assert not await limits.is_ready()
+
+        await asyncio.to_thread(node.start)
+        (outcome,) = await asyncio.wait_for(asyncio.gather(watching, return_exceptions=True), 10)
+
+    assert isinstance(outcome, SettingsError)
+    assert str(outcome).startswith("Redis Cluster is not supported")
+    assert [type(fact) for fact in facts] == [DependencyLost, DependencyBack]
 
 
 async def test_a_redis_that_is_away_is_no_reason_not_to_start(tmp_path: Path) -> None:
     limits = RedisLimits("redis://127.0.0.1:1/0", rules=RULES, quota_prefix="quota")
 
-    problem = await limits.check(_no_warning)
+    watching = asyncio.create_task(limits.watch())
     is_ready = await limits.is_ready()
+    is_waiting = not watching.done()
     await limits.close()
 
-    assert (problem, is_ready) == (None, False)
+    assert (is_waiting, is_ready) == (True, False)
+    await asyncio.wait_for(watching, 2)
 
 
 async def test_the_script_knows_the_calendar(world: RedisWorld) -> None:
@@ -257,7 +318,3 @@ async def test_the_script_knows_the_calendar(world: RedisWorld) -> None:
 
     calendar = [time.strftime("%Y-%m-%d", time.gmtime(day * 86400)) for day in range(30001)]
     assert [day.decode() for day in reply] == calendar
-
-
-def _no_warning(text: str) -> None:
-    raise AssertionError(text)

@@ -65,6 +65,12 @@ class HeartbeatFailed(Fact, frozen=True, kw_only=True):
     retry_in_seconds: float
 
 
+class LedgerNoteLost(Fact, frozen=True, kw_only=True):
+    """A message was accepted, and the limits store could not note it: the audit knows one id less."""
+
+    tracking_id: UUID
+
+
 # --- worker -----------------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +169,13 @@ class DependencyBack(Fact, frozen=True, kw_only=True):
     """It answers again."""
 
     dependency: str
+
+
+class DependencyWarned(Fact, frozen=True, kw_only=True):
+    """It answers, and is set so that it may lose data; `why` says how it should be."""
+
+    dependency: str
+    why: str
 
 
 class StoreCalled(Fact, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome, Verdict
 from smsgw.core.envelope import VERSION, ConfigFingerprint, Envelope, encode
-from smsgw.core.events import Crashed
+from smsgw.core.events import Crashed, LedgerNoteLost
 from smsgw.core.ports import Clock, Limits, LimitsUnavailableError, Observer, Publisher
 from smsgw.core.request import SendRequest
 from smsgw.gateway import answers
@@ -159,8 +159,8 @@ class HandOver:
         try:
             await self._limits.note_confirmed(tracking_id)
         except LimitsUnavailableError:
-            # The audit knows one id less; the message itself is with the broker.
-            return
+            # The message itself is with the broker.
+            self._observer(LedgerNoteLost(tracking_id=tracking_id))
 
 
 def _envelope(order: Order, tracking_id: UUID, now: datetime) -> bytes:

@@ -199,6 +199,11 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
             WARNING,
             lambda fact: Line(WARNING, "heartbeat.failed", {"retry_in_seconds": fact.retry_in_seconds}),
         ),
+        _line(
+            events.LedgerNoteLost,
+            WARNING,
+            lambda fact: Line(WARNING, "ledger.note_lost", {"tracking_id": fact.tracking_id}),
+        ),
         _line(events.MessageMoved, WARNING, _moved),
         _line(events.AttemptFinished, WARNING, _attempt_finished),
         _line(
@@ -222,6 +227,11 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
             ),
         ),
         _line(events.DependencyBack, INFO, lambda fact: Line(INFO, "dependency.back", {"dependency": fact.dependency})),
+        _line(
+            events.DependencyWarned,
+            WARNING,
+            lambda fact: Line(WARNING, "dependency.warned", {"dependency": fact.dependency, "why": redacted(fact.why)}),
+        ),
         _line(events.StoreCalled, WARNING, _store_called),
         _line(events.ConfigLoaded, INFO, _config_loaded),
         _line(

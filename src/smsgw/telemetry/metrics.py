@@ -1,5 +1,6 @@
 """What is counted: every metric of the specification's section 7, and what an operator needs besides."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from smsgw.core import events
 from smsgw.core.failure import Outcome
 from smsgw.core.message import EventType, Status
+from smsgw.telemetry.gateways import GatewayGauges
 
 _OTHER = "other"
 """The label of a provider that is not configured: labels come from closed sets."""
@@ -29,7 +31,7 @@ _DEPENDENCIES = ("broker", "database", "limits")
 class Metrics:
     """Counts facts into a registry of its own. An observer: cheap, and deaf to facts that nobody counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._providers: frozenset[str] = frozenset()
@@ -37,6 +39,7 @@ class Metrics:
         self._define_gateway()
         self._define_worker()
         self._define_both()
+        self._gateways = GatewayGauges(self.registry, clock)
         ProcessCollector(registry=self.registry)
         self._counts: Mapping[type[Any], Callable[[Any], None]] = self._table()
 
@@ -85,6 +88,9 @@ class Metrics:
         self._replays = self._counter("smsgw_requests_replayed_total", "Stored responses given again.")
         self._takeovers = self._counter("smsgw_requests_taken_over_total", "Dead requests that a retry finished.")
         self._heartbeat_failures = self._counter("smsgw_heartbeat_failures_total", "Heartbeats not confirmed.")
+        self._notes_lost = self._counter(
+            "smsgw_ledger_notes_lost_total", "Accepted messages that the audit does not know of."
+        )
 
     def _define_worker(self) -> None:
         self._messages = self._counter("sms_messages_total", "Messages that came to stand in a status.", "status")
@@ -141,6 +147,7 @@ class Metrics:
             events.GateBlocked: self._gate_blocked,
             events.HeartbeatSent: lambda _: self._heartbeat_ts.set_to_current_time(),
             events.HeartbeatFailed: lambda _: self._heartbeat_failures.inc(),
+            events.LedgerNoteLost: lambda _: self._notes_lost.inc(),
             events.MessageMoved: self._message_moved,
             events.AttemptFinished: self._attempt_finished,
             events.CopyDropped: lambda _: self._copies.inc(),
@@ -233,6 +240,7 @@ class Metrics:
         """Keep the newest: the database also tells of gateways that are no more, in no order of time."""
         self._newest_beat = max(self._newest_beat, fact.ts.timestamp())
         self._heartbeat_ts.set(self._newest_beat)
+        self._gateways.see(fact)
 
     def _queue_depth_seen(self, fact: events.QueueDepthSeen) -> None:
         self._waiting.set(fact.waiting)

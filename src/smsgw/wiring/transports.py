@@ -32,7 +32,8 @@ class Transports:
         """Open the limits store of a `redis://` or `sqlite:///` URL."""
         if urlsplit(url).scheme in _REDIS:
             redis = resolve_name("smsgw.transports.limits.redis:RedisLimits")
-            limits = redis(url, rules=rules, quota_prefix=quota_prefix)
+            limits = redis(url, rules=rules, quota_prefix=quota_prefix, observer=self._observer)
+            self._opened.append(limits)
         else:
             embedded = resolve_name("smsgw.transports.limits.database:DatabaseLimits")
             limits = embedded(self.database(url), rules=rules, quota_prefix=quota_prefix, clock=self._clock)

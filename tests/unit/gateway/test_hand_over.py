@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from smsgw.core.admission import PublishOutcome
-from smsgw.core.events import Crashed, RequestAccepted, RequestRefused
+from smsgw.core.events import Crashed, LedgerNoteLost, RequestAccepted, RequestRefused
 from tests.unit.gateway.rig import DEADLINE, Rig, error_of
 
 
@@ -123,6 +123,18 @@ async def test_a_bug_in_the_ledger_is_stated() -> None:
 
     assert response.status_code == 202
     assert [fact.where for fact in rig.stated(Crashed)] == ["audit ledger"]
+
+
+async def test_an_accepted_message_that_the_ledger_misses_is_stated() -> None:
+    rig = Rig()
+    rig.limits.failing = {"note_confirmed"}
+
+    response = await rig.send()
+    await rig.gateway.close()
+
+    assert response.status_code == 202
+    (envelope,) = rig.published
+    assert [fact.tracking_id for fact in rig.stated(LedgerNoteLost)] == [envelope.tracking_id]
 
 
 async def test_a_caller_that_leaves_does_not_stop_its_request() -> None:

@@ -127,6 +127,7 @@ def test_an_operator_sees_what_waits_and_what_is_away() -> None:
     assert value(metrics, "smsgw_dependency_up", dependency="broker") == 0
     assert value(metrics, "smsgw_dependency_up", dependency="limits") == 1
     assert value(metrics, "db_write_errors_total") == 1
+    assert value(metrics, "smsgw_ledger_notes_lost_total") == 1
 
 
 def test_the_heartbeat_is_the_gateways_own_time() -> None:
@@ -141,6 +142,46 @@ def test_a_gateway_that_is_no_more_does_not_make_the_others_look_dead() -> None:
     metrics = observed(events.HeartbeatSeen(instance="a", ts=NOW), events.HeartbeatSeen(instance="b", ts=earlier))
 
     assert value(metrics, "server_a_heartbeat_last_ts") == NOW.timestamp()
+
+
+def test_the_age_of_a_heartbeat_is_reckoned_when_it_is_read() -> None:
+    now = NOW.timestamp()
+    metrics = Metrics(clock=lambda: now)
+    metrics.observe(events.HeartbeatSeen(instance="a", ts=NOW, interval_seconds=10))
+    metrics.observe(events.HeartbeatSeen(instance="b", ts=NOW - timedelta(seconds=5), interval_seconds=60))
+    before = value(metrics, "smsgw_gateways_silent")
+
+    now += 31
+
+    assert before == 0
+    assert value(metrics, "smsgw_gateway_heartbeat_age_seconds", instance="a") == 31
+    assert value(metrics, "smsgw_gateway_heartbeat_age_seconds", instance="b") == 36
+    assert value(metrics, "smsgw_gateways_silent") == 1
+
+
+def test_a_gateway_that_was_silent_for_a_day_is_forgotten() -> None:
+    now = NOW.timestamp()
+    metrics = Metrics(clock=lambda: now)
+    metrics.observe(events.HeartbeatSeen(instance="a", ts=NOW))
+
+    now += 86_401
+    for _ in range(2):
+        metrics.observe(events.HeartbeatSeen(instance="a", ts=NOW))
+
+    assert value(metrics, "smsgw_gateway_heartbeat_age_seconds", instance="a") is None
+    assert value(metrics, "smsgw_gateways_silent") == 0
+
+
+def test_of_too_many_gateways_the_newest_hundred_are_shown() -> None:
+    metrics = Metrics(clock=NOW.timestamp)
+    for number in range(150):
+        metrics.observe(events.HeartbeatSeen(instance=f"gateway-{number}", ts=NOW - timedelta(seconds=150 - number)))
+
+    shown = [each for each in samples(metrics) if each.startswith("smsgw_gateway_heartbeat_age_seconds")]
+
+    assert len(shown) == 100
+    assert 'smsgw_gateway_heartbeat_age_seconds{instance="gateway-149"}' in shown
+    assert 'smsgw_gateway_heartbeat_age_seconds{instance="gateway-49"}' not in shown
 
 
 def test_a_reload_shows_the_new_set() -> None:

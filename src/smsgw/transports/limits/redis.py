@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, Verdict
-from smsgw.core.ports import LimitsUnavailableError
+from smsgw.core.ports import LimitsUnavailableError, Observer
 from smsgw.transports.batching import Batcher
 from smsgw.transports.limits.redis_link import RedisLink, ScriptMissingError, error_code
 
@@ -52,8 +52,16 @@ _decode = msgspec.msgpack.Decoder(list[_Reply]).decode
 class RedisLimits:
     """Limits shared by every gateway that names the same Redis. Connects at its first call, and again by itself."""
 
-    def __init__(self, url: str, *, rules: ClaimRules, quota_prefix: str, key_prefix: str = "") -> None:
-        self._link = RedisLink(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        rules: ClaimRules,
+        quota_prefix: str,
+        key_prefix: str = "",
+        observer: Observer | None = None,
+    ) -> None:
+        self._link = RedisLink(url, observer=observer)
         self._script = script()
         self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
         # With the quota's prefix in it: installations that share a Redis keep apart books, and so does `smsgw bench`.
@@ -61,12 +69,12 @@ class RedisLimits:
         self._settings = (key_prefix, quota_prefix, _milliseconds(rules.lease), _milliseconds(rules.ttl))
         self._batcher: Batcher[_Call, _Reply] = Batcher(self._flush, max_items=MAX_BATCH, max_in_flight=MAX_IN_FLIGHT)
 
-    async def check(self, warn: Callable[[str], None]) -> str | None:
-        """Return why this Redis must not be used (one line, for the start-up), or None; also None while it is away.
+    async def watch(self) -> None:
+        """Wait until closed; raises RedisClusterError, one line for the operator, when the role must stop.
 
-        `warn` is told about settings that lose data.
+        Looks as soon as Redis answers, and states what it is set to that would lose data.
         """
-        return await self._link.check(warn)
+        await self._link.watch()
 
     async def look_up(self, claim: Claim) -> Admission:
         """See ports.Limits."""

@@ -1,7 +1,7 @@
 """The way to one Redis: calls are bounded, an outage is paid for once and not by every request, errors translated."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -11,7 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from smsgw.core.ports import LimitsUnavailableError
+from smsgw.core.events import DependencyBack, DependencyLost, DependencyWarned
+from smsgw.core.ports import LimitsUnavailableError, Observer
 
 SOCKET_SECONDS = 0.25
 PROBE_SECONDS = 0.2
@@ -35,7 +36,9 @@ class ScriptMissingError(Exception):
 class RedisLink:
     """A bounded pool behind a breaker: after a failure calls fail at once until a probe of our own is answered."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, observer: Observer | None = None) -> None:
+        self._observer = observer or _nobody
+        self._closed = asyncio.Event()
         self._client = Redis(
             connection_pool=BlockingConnectionPool.from_url(
                 url,
@@ -65,7 +68,7 @@ class RedisLink:
                     await self._refuse_cluster()
                 return await self._send(*command)
         except _away as error:
-            self._begin_probing()
+            self._lost(type(error).__name__)
             raise LimitsUnavailableError(f"redis: {type(error).__name__}") from None
         except NoScriptError:
             raise ScriptMissingError from None
@@ -73,19 +76,24 @@ class RedisLink:
             # Only the code (OOM, READONLY ...): what follows may quote names.
             raise LimitsUnavailableError(f"redis: {error_code(str(error))}") from None
 
-    async def check(self, warn: Callable[[str], None]) -> str | None:
-        """Return why this server must not be used, in one line, or None; also None while it is away."""
-        deadline = asyncio.get_running_loop().time() + 1
-        try:
-            memory = await self.call("INFO", "memory", deadline=deadline)
-        except RedisClusterError as error:
-            return str(error)
-        except LimitsUnavailableError:
-            return None
-        policy = _info(memory).get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
-            warn(f"Redis may evict idempotency keys and quotas: maxmemory-policy is {policy}, noeviction is needed")
-        return None
+    async def watch(self) -> None:
+        """Wait until closed; raises RedisClusterError, one line, when this server must not be used.
+
+        Looks once, as soon as the server answers, and states what would lose data.
+        """
+        while not self._closed.is_set():
+            try:
+                self._judge(await self._memory())
+                break
+            except RedisClusterError:
+                raise
+            except LimitsUnavailableError as error:
+                if self._probe is None:
+                    # It answers, and will not say (INFO may be forbidden to this user).
+                    self._warn(f"cannot tell whether it may evict keys ({error}); noeviction is needed")
+                    break
+            await asyncio.sleep(PROBE_SECONDS)
+        await self._closed.wait()
 
     async def durability(self) -> str:
         """Return what this server does with a write, in its own words. Raises LimitsUnavailableError."""
@@ -96,6 +104,7 @@ class RedisLink:
 
     async def close(self) -> None:
         """Stop probing and close every connection."""
+        self._closed.set()
         if self._probe is not None:
             self._probe.cancel()
             await asyncio.wait([self._probe])
@@ -112,8 +121,23 @@ class RedisLink:
             raise RedisClusterError
         self._is_checked = True
 
-    def _begin_probing(self) -> None:
-        if self._probe is None:
+    async def _memory(self) -> Mapping[str, Any]:
+        return _info(await self.call("INFO", "memory", deadline=asyncio.get_running_loop().time() + 1))
+
+    def _judge(self, memory: Mapping[str, Any]) -> None:
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            self._warn(
+                f"Redis may evict idempotency keys and quotas: maxmemory-policy is {policy}, noeviction is needed"
+            )
+
+    def _warn(self, why: str) -> None:
+        self._observer(DependencyWarned(dependency="limits", why=why))
+
+    def _lost(self, why: str) -> None:
+        """Open the breaker; whoever fails while it is open finds nothing new."""
+        if self._probe is None and not self._closed.is_set():
+            self._observer(DependencyLost(dependency="limits", detail=f"redis: {why}"))
             self._probe = asyncio.get_running_loop().create_task(self._until_back())
 
     async def _until_back(self) -> None:
@@ -124,6 +148,7 @@ class RedisLink:
                 await asyncio.sleep(PROBE_SECONDS)
         finally:
             self._probe = None
+        self._observer(DependencyBack(dependency="limits"))
 
     async def _answers(self) -> bool:
         try:
@@ -132,6 +157,10 @@ class RedisLink:
         except (RedisError, OSError, TimeoutError):
             return False
         return True
+
+
+def _nobody(_fact: Any) -> None:
+    """Listen to nothing."""
 
 
 def error_code(text: str) -> str:
