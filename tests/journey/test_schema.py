@@ -1,5 +1,6 @@
 """A worker before `smsgw migrate`: it says so, takes nothing, and starts by itself afterwards."""
 
+import json
 from pathlib import Path
 
 from tests.journey.calling import accepted, reaches
@@ -28,5 +29,5 @@ def test_without_its_schema_a_worker_waits(
 
     assert "smsgw migrate" in why
     assert (audited.returncode, len(audited.stderr.splitlines())) == (2, 1)
-    assert (migrated.returncode, migrated.stdout.strip()) == (0, "schema: (none) -> 0001")
+    assert (migrated.returncode, json.loads(migrated.stdout)["progress"]) == (0, "schema: (none) -> 0001")
     assert (again.returncode, len(told["attempts"])) == (0, 1)

@@ -129,18 +129,18 @@ async def _loops(
     )
     heartbeats = HeartbeatConsumer(
         consumer=await transports.consumer(settings.queue, settings.queue.heartbeat),
-        store=store,
-        observer=observer,
+        **shared,
         expected_clients=settings.expected_clients_fingerprint,
         expected_providers=settings.expected_providers_fingerprint,
     )
+    supervisor = Supervisor(gate=gate, observer=observer)
     return Worker(
-        supervisor=Supervisor(gate=gate, observer=observer),
+        supervisor=supervisor,
         gate=gate,
         consumer=consumer,
         dispatcher=dispatcher,
         intake=Intake(consumer=consumer, gate=gate, dispatcher=dispatcher, slots=slots, **shared),
-        rounds=RoundSweeper(dispatcher=dispatcher, slots=slots, **shared),
+        rounds=RoundSweeper(dispatcher=dispatcher, slots=slots, stopping=supervisor.stopping, **shared),
         timers=TimerSweeper(dispatcher=dispatcher, **sending),
         reports=reports,
         heartbeats=heartbeats,

@@ -13,7 +13,7 @@ from smsgw.worker.supervise import Supervisor
 from smsgw.worker.sweep import RoundSweeper, TimerSweeper
 from smsgw.worker.watch import Watch
 
-DRAIN_SECONDS = 15.0
+DRAIN_SECONDS = 17.0
 STARTERS_SECONDS = 3.0
 
 
@@ -69,7 +69,7 @@ class Worker:
             for name, run in self._background.items()
         }
         try:
-            await stop.wait()
+            await self._until_told(stop, {*starters, *background})
             stopping.set()
             await asyncio.wait(starters, timeout=STARTERS_SECONDS)
             await self._consumer.pause()
@@ -79,12 +79,20 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*starters, *background, return_exceptions=True)
 
+    async def _until_told(self, stop: asyncio.Event, loops: set[asyncio.Task[None]]) -> None:
+        """Return when told to stop; a loop that ends before is a bug that must not go unnoticed."""
+        told = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({told, *loops}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        for task in done - {told}:
+            raise RuntimeError(f"the loop {task.get_name()!r} ended") from task.exception()
+
     async def _has_schema(self, stop: asyncio.Event) -> bool:
         """Wait for the store and this release's schema: before that nothing is consumed. False when stopped first."""
         usable = asyncio.create_task(self._gate.wait_until_usable())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({usable, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        is_usable = usable.done()
+        is_usable = usable.done() and usable.exception() is None
         for task in (usable, stopped):
             task.cancel()
         await asyncio.gather(usable, stopped, return_exceptions=True)

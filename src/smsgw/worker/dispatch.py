@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from smsgw.core.decision import Round, decide, start
+from smsgw.core.decision import LEAST_VALIDITY, Round, decide, start
 from smsgw.core.events import AttemptFinished, Crashed, LateOutcome, MessageMoved
 from smsgw.core.failure import Outcome, SendResult
 from smsgw.core.lifecycle import Change, Timers
@@ -76,8 +76,9 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Let rounds in flight end; what still runs then is left to its lease, with its intent on record."""
-        if self._rounds:
-            await asyncio.wait(set(self._rounds), timeout=seconds)
+        deadline = time.monotonic() + seconds
+        while self._rounds and time.monotonic() < deadline:
+            await asyncio.wait(set(self._rounds), timeout=deadline - time.monotonic())
         left = set(self._rounds)
         for task in left:
             task.cancel()
@@ -98,19 +99,7 @@ class Dispatcher:
             self._observer(Crashed(where="dispatch", error=error, tracking_id=change.message.tracking_id))
 
     async def _ask(self, message: Message, attempt: Attempt, round_: Round) -> tuple[Change, Round | None]:
-        began = time.monotonic()
-        result = await self._call(message, attempt)
-        self._observer(
-            AttemptFinished(
-                tracking_id=message.tracking_id,
-                client_key=message.client_key,
-                provider=attempt.provider,
-                number=attempt.number,
-                outcome=result.outcome,
-                seconds=time.monotonic() - began,
-                detail=result.detail,
-            )
-        )
+        result = self._too_late(message) or await self._call(message, attempt)
         return decide(
             message,
             attempt,
@@ -122,22 +111,42 @@ class Dispatcher:
             can_look_up=self.can_look_up(attempt.provider),
         )
 
-    async def _call(self, message: Message, attempt: Attempt) -> SendResult:
-        """Call the provider, unless the lease or the message's life is too short by now."""
+    def _too_late(self, message: Message) -> SendResult | None:
+        """Say that nothing was sent when the lease or the message's life is too short by now for a call. No provider is
+        to blame, so none is told on."""
         now = self._clock()
         if message.due_at is None or message.due_at - now < self._needed_lease:
             return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: the lease had run short")
-        validity = int((message.expires_at - now).total_seconds())
-        if validity < 1:
+        if message.expires_at - now < LEAST_VALIDITY:
             return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: expired")
-        adapter = self._providers.get(attempt.provider)
+        return None
+
+    async def _call(self, message: Message, attempt: Attempt) -> SendResult:
+        began = time.monotonic()
+        result = await self._send(message, attempt.provider)
+        self._observer(
+            AttemptFinished(
+                tracking_id=message.tracking_id,
+                client_key=message.client_key,
+                provider=attempt.provider,
+                number=attempt.number,
+                outcome=result.outcome,
+                seconds=time.monotonic() - began,
+                detail=result.detail,
+            )
+        )
+        return result
+
+    async def _send(self, message: Message, provider: str) -> SendResult:
+        adapter = self._providers.get(provider)
         if adapter is None:
             return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: no such provider at this worker")
+        validity = max(1, int((message.expires_at - self._clock()).total_seconds()))
         submit = Submit(reference=message.tracking_id, to=message.to, text=message.text, validity_seconds=validity)
         try:
             return await adapter.send(submit)
         except Exception as error:  # noqa: BLE001  (a bug in an adapter: nobody can know what left)
-            self._observer(Crashed(where=f"provider {attempt.provider}", error=error, tracking_id=message.tracking_id))
+            self._observer(Crashed(where=f"provider {provider}", error=error, tracking_id=message.tracking_id))
             return SendResult(outcome=Outcome.UNKNOWN, detail=f"adapter failed: {type(error).__name__}")
 
     async def _settle(self, change: Change) -> bool:

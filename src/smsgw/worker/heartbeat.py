@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from smsgw.core.envelope import ConfigFingerprint
 from smsgw.core.events import FingerprintMismatch, Poisoned
-from smsgw.core.ports import Consumer, Delivery, GatewayBeat, Observer, Store
+from smsgw.core.ports import Clock, Consumer, Delivery, GatewayBeat, Observer, Store
 
 BATCH = 50
 
@@ -27,8 +27,16 @@ class HeartbeatConsumer:
     """Stores heartbeats and compares their fingerprints with what this worker was told to expect."""
 
     def __init__(
-        self, *, consumer: Consumer, store: Store, observer: Observer, expected_clients: str, expected_providers: str
+        self,
+        *,
+        consumer: Consumer,
+        store: Store,
+        observer: Observer,
+        clock: Clock,
+        expected_clients: str,
+        expected_providers: str,
     ) -> None:
+        self._clock = clock
         self._consumer = consumer
         self._store = store
         self._observer = observer
@@ -47,9 +55,8 @@ class HeartbeatConsumer:
         return 0
 
     async def _handle(self, delivery: Delivery) -> None:
-        try:
-            beat = msgspec.json.decode(delivery.body, type=Beat)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        beat = _read(delivery.body)
+        if beat is None:
             # A heartbeat that cannot be read is worth nothing later: it is counted and dropped.
             self._observer(Poisoned(reason="undecodable heartbeat", size=len(delivery.body)))
             return
@@ -58,7 +65,8 @@ class HeartbeatConsumer:
                 service=beat.service,
                 instance=beat.instance,
                 interval_seconds=beat.interval_seconds,
-                ts=beat.ts,
+                # A gateway whose clock once ran ahead must not hide its later silence.
+                ts=min(beat.ts, self._clock()),
                 clients_fingerprint=beat.config_fingerprint.clients,
                 providers_fingerprint=beat.config_fingerprint.providers,
             )
@@ -72,3 +80,12 @@ class HeartbeatConsumer:
                 self._observer(
                     FingerprintMismatch(kind=kind, instance=beat.instance, expected=expected, seen=seen[kind])
                 )
+
+
+def _read(body: bytes) -> Beat | None:
+    try:
+        beat = msgspec.json.decode(body, type=Beat)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    words = (beat.service, beat.instance, beat.config_fingerprint.clients, beat.config_fingerprint.providers)
+    return beat if all(word.isprintable() and len(word) <= 255 for word in words) else None

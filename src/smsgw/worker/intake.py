@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from smsgw.core.decision import Round
-from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode
+from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode, encode
 from smsgw.core.events import CopyDropped, Crashed, Poisoned
 from smsgw.core.lifecycle import Change, step
 from smsgw.core.message import Event, EventType, Message, Status
@@ -22,6 +22,7 @@ from smsgw.worker.supervise import RESTART_SECONDS
 
 PATIENCE_SECONDS = 2.0
 """How long deliveries at hand wait for a slot before they are put away."""
+BURY_AGAIN_SECONDS = 1.0
 RETRIES = 3
 RETRY_SECONDS = 0.5
 
@@ -53,6 +54,7 @@ class Intake:
         slots: Slots,
         observer: Observer,
         clock: Clock,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._consumer = consumer
         self._store = store
@@ -61,7 +63,10 @@ class Intake:
         self._slots = slots
         self._observer = observer
         self._clock = clock
+        self._patience_seconds = patience_seconds
         self._members: deque[tuple[Envelope, Parcel]] = deque()
+        self._at_hand: list[tuple[Envelope, Parcel]] = []
+        self._unburied: list[tuple[Poison, Parcel]] = []
 
     async def run_until(self, stopping: asyncio.Event) -> None:
         """Take messages in until `stopping`, and finish the batch at hand. While the store is away, and after a bug,
@@ -70,7 +75,7 @@ class Intake:
             try:
                 await self.run_once(stopping)
             except StoreUnavailableError as error:
-                await self._sit_out(self._gate.wait_until_back(str(error)))
+                await self._sit_out(self._until_written(str(error), stopping))
             except Exception as error:  # noqa: BLE001  (a bug must not end the intake)
                 self._observer(Crashed(where="intake", error=error))
                 await self._sit_out(asyncio.sleep(RESTART_SECONDS))
@@ -79,15 +84,21 @@ class Intake:
         """Take in one batch of at most MAX_BATCH messages, as large as slots are free."""
         if not self._members:
             await self._receive(stopping)
-        if not self._members:
-            return
-        taken = await self._slots.take_within(min(len(self._members), MAX_BATCH), PATIENCE_SECONDS)
+        if self._members:
+            await self._take_in_what_fits(stopping)
+        if self._unburied:
+            await self._bury_all()
+
+    async def _take_in_what_fits(self, stopping: asyncio.Event) -> None:
+        taken = await self._slots.take_within(min(len(self._members), MAX_BATCH), self._patience_seconds)
         if taken == 0:
             await self._put_away()
             return
-        batch = [self._members.popleft() for _ in range(taken)]
         try:
-            taken -= await self._take_in(batch, self._plan)
+            # Nothing new begins once the worker is told to stop; the broker gets it back.
+            if not stopping.is_set():
+                self._at_hand = [self._members.popleft() for _ in range(taken)]
+                taken -= await self._take_in(self._at_hand, self._plan, has_slots=True)
         finally:
             self._slots.give(taken)
 
@@ -95,8 +106,24 @@ class Intake:
         """Commit what is at hand as QUEUED: no slot comes free, and what only this process knows nobody can see, audit
         or expire. The backlog behind it stays in the broker."""
         while self._members:
-            batch = [self._members.popleft() for _ in range(min(len(self._members), MAX_BATCH))]
-            await self._take_in(batch, _as_waiting)
+            self._at_hand = [self._members.popleft() for _ in range(min(len(self._members), MAX_BATCH))]
+            await self._take_in(self._at_hand, _as_waiting, has_slots=False)
+
+    async def _until_written(self, detail: str, stopping: asyncio.Event) -> None:
+        """Return once the store has taken the batch that it refused: one that answers need not be one that writes. Only
+        then the broker may deliver again, for every delivery counts towards its limit."""
+        batch = self._at_hand
+        while not stopping.is_set():
+            await self._gate.wait_until_back(detail)
+            try:
+                await self._store.take_in([_arrival(envelope, self._clock()) for envelope, _ in batch])
+            except StoreUnavailableError as error:
+                detail = str(error)
+            except Exception as error:  # noqa: BLE001  (the batch is to blame, not the store: sorted out when it is back)
+                self._observer(Crashed(where="intake", error=error))
+                return
+            else:
+                return
 
     async def _receive(self, stopping: asyncio.Event) -> None:
         for delivery in await self._receive_or_stop(stopping):
@@ -104,14 +131,26 @@ class Intake:
             parcel = Parcel(delivery, len(members))
             for member in members:
                 if isinstance(member, Poison):
-                    await self._bury(member, parcel)
+                    self._unburied.append((member, parcel))
                 else:
                     self._members.append((member, parcel))
+
+    async def _bury_all(self) -> None:
+        """Move what cannot be decoded to the dead-letter queue, after its neighbours; what was not confirmed is tried
+        again, or its delivery would be held for ever."""
+        waiting, self._unburied = self._unburied, []
+        for poison, parcel in waiting:
+            if await self._consumer.bury(poison.body, poison.reason):
+                self._observer(Poisoned(reason=poison.reason, size=len(poison.body)))
+                await parcel.done()
+            else:
+                self._unburied.append((poison, parcel))
 
     async def _receive_or_stop(self, stop: asyncio.Event) -> Sequence[Delivery]:
         receiving = asyncio.ensure_future(self._consumer.receive(MAX_BATCH))
         stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        patience = BURY_AGAIN_SECONDS if self._unburied else None
+        await asyncio.wait({receiving, stopping}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if receiving.done():
             return receiving.result()
@@ -119,14 +158,12 @@ class Intake:
         await asyncio.gather(receiving, return_exceptions=True)
         return ()
 
-    async def _bury(self, poison: Poison, parcel: Parcel) -> None:
-        """Move what cannot be decoded to the dead-letter queue, confirmed before its delivery may be acknowledged."""
-        if await self._consumer.bury(poison.body, poison.reason):
-            self._observer(Poisoned(reason=poison.reason, size=len(poison.body)))
-            await parcel.done()
-
     async def _take_in(
-        self, batch: Sequence[tuple[Envelope, Parcel]], plan_of: Callable[[Envelope, datetime], Planned]
+        self,
+        batch: Sequence[tuple[Envelope, Parcel]],
+        plan_of: Callable[[Envelope, datetime], Planned],
+        *,
+        has_slots: bool,
     ) -> int:
         """Commit a batch and launch what starts at once; return how many slots went with it."""
         now = self._clock()
@@ -135,13 +172,41 @@ class Intake:
             Arrival(change=plan.change, idempotency_hash=_hash(envelope))
             for plan, (envelope, _) in zip(plans, batch, strict=True)
         ]
-        committed = await self._commit(arrivals)
+        try:
+            committed = await self._commit(arrivals)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  (something in this batch: find out what, its neighbours are fine)
+            await self._one_by_one(batch, error)
+            return 0
         launched = 0
         for (envelope, _), plan, change in zip(batch, plans, committed, strict=True):
-            launched += self._begin(envelope, plan, change)
+            launched += self._begin(envelope, plan, change, has_slots=has_slots)
         for _, parcel in batch:
             await parcel.done()
         return launched
+
+    async def _one_by_one(self, batch: Sequence[tuple[Envelope, Parcel]], error: Exception) -> None:
+        """Take in each member alone, to be sent when it is due, and bury what the store cannot keep. When it can keep
+        none of several, the store is to blame and not they: they go back."""
+        refused = []
+        for envelope, parcel in batch:
+            try:
+                (change,) = await self._store.take_in([_arrival(envelope, self._clock())])
+            except StoreUnavailableError:
+                raise
+            except Exception as cause:  # noqa: BLE001  (this is the one, or one of them)
+                refused.append((envelope, parcel, cause))
+                continue
+            if change is not None:
+                self._observer(moved(change))
+            await parcel.done()
+        if len(refused) == len(batch) > 1:
+            raise error
+        for envelope, parcel, problem in refused:
+            self._observer(Crashed(where="intake", error=problem, tracking_id=envelope.tracking_id))
+            why = f"the store cannot keep it: {type(problem).__name__}"
+            self._unburied.append((Poison(encode(envelope), why), parcel))
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Sequence[Change | None]:
         """Insert; after a blink of the store ask again with the same arrivals, which finds what did get through."""
@@ -152,14 +217,14 @@ class Intake:
                 await asyncio.sleep(RETRY_SECONDS)
         return await self._store.take_in(arrivals)
 
-    def _begin(self, envelope: Envelope, plan: Planned, change: Change | None) -> int:
+    def _begin(self, envelope: Envelope, plan: Planned, change: Change | None, *, has_slots: bool) -> int:
         if change is None:
             self._observer(CopyDropped(tracking_id=envelope.tracking_id))
             return 0
         self._observer(moved(change))
-        if plan.round is None or change.message.status is not Status.PROCESSING:
+        if change.started is None or not has_slots:
             return 0
-        self._dispatcher.launch(Planned(change, _without_started(plan.round, change)))
+        self._dispatcher.launch(Planned(change, _without_started(plan.round or Round(left=()), change)))
         return 1
 
     def _plan(self, envelope: Envelope, now: datetime) -> Planned:
@@ -169,6 +234,7 @@ class Intake:
     async def _sit_out(self, until: Awaitable[None]) -> None:
         """Give back what is not committed, close the channel once, and subscribe again afterwards."""
         self._members.clear()
+        self._unburied.clear()
         await self._consumer.pause()
         try:
             await until
@@ -201,6 +267,10 @@ def _as_waiting(envelope: Envelope, now: datetime) -> Planned:
     """Plan a message that nobody can start now: due at once, without lease or intent."""
     queued = step(_message(envelope, now), now, Status.QUEUED, due_at=now)
     return Planned(Change(message=queued, events=(Event(EventType.QUEUED, now),)), None)
+
+
+def _arrival(envelope: Envelope, now: datetime) -> Arrival:
+    return Arrival(change=_as_waiting(envelope, now).change, idempotency_hash=_hash(envelope))
 
 
 def _without_started(round_: Round, change: Change) -> Round:

@@ -1,18 +1,26 @@
 """What a worker does while its database is away: wait, all loops together, and say so once."""
 
 import asyncio
+import time
 
-from smsgw.core.events import DependencyBack, DependencyLost
+from smsgw.core.events import Crashed, DependencyBack, DependencyLost
 from smsgw.core.ports import Observer, Store, StoreUnavailableError
+
+LONGEST_REST_SECONDS = 10.0
+RELAPSE_SECONDS = 15.0
+"""A store that is lost again so soon after its return reads but does not write (a full disk, a missing grant)."""
 
 
 class StoreGate:
-    """Lets the loops through while the store is usable. The first loop to meet an outage starts the polling."""
+    """Lets the loops through while the store is usable. The first loop to meet an outage starts the polling; every
+    outage rests a while, and longer each time the store relapses, so that nobody fails in a hot loop."""
 
     def __init__(self, store: Store, *, observer: Observer, poll_seconds: float = 0.5) -> None:
         self._store = store
         self._observer = observer
         self._poll_seconds = poll_seconds
+        self._rest_seconds = poll_seconds
+        self._back_at = -RELAPSE_SECONDS
         self._polling: asyncio.Task[None] | None = None
 
     async def wait_until_usable(self) -> None:
@@ -35,9 +43,15 @@ class StoreGate:
 
     async def _poll(self, detail: str) -> None:
         self._observer(DependencyLost(dependency="database", detail=detail))
-        while await self._problem() is not None:  # noqa: ASYNC110  (the store has no event to wait for)
-            await asyncio.sleep(self._poll_seconds)
-        self._polling = None
+        is_relapse = time.monotonic() - self._back_at < RELAPSE_SECONDS
+        self._rest_seconds = min(self._rest_seconds * 2, LONGEST_REST_SECONDS) if is_relapse else self._poll_seconds
+        try:
+            await asyncio.sleep(self._rest_seconds)
+            while await self._problem() is not None:  # noqa: ASYNC110  (the store has no event to wait for)
+                await asyncio.sleep(self._poll_seconds)
+        finally:
+            self._polling = None
+        self._back_at = time.monotonic()
         self._observer(DependencyBack(dependency="database"))
 
     async def _problem(self) -> str | None:
@@ -45,3 +59,6 @@ class StoreGate:
             return await self._store.problem()
         except StoreUnavailableError as error:
             return str(error)
+        except Exception as error:  # noqa: BLE001  (a store that cannot even be asked is not usable)
+            self._observer(Crashed(where="store", error=error))
+            return f"the store cannot be asked ({type(error).__name__})"

@@ -26,8 +26,18 @@ PUT_OFF = timedelta(seconds=60)
 class RoundSweeper:
     """Starts the rounds that are due: retries, and messages whose worker died."""
 
-    def __init__(self, *, store: Store, dispatcher: Dispatcher, slots: Slots, observer: Observer, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        dispatcher: Dispatcher,
+        slots: Slots,
+        stopping: asyncio.Event,
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
         self._store = store
+        self._stopping = stopping
         self._dispatcher = dispatcher
         self._slots = slots
         self._observer = observer
@@ -38,6 +48,8 @@ class RoundSweeper:
         taken = await self._slots.take(BATCH)
         launched = 0
         try:
+            if self._stopping.is_set():
+                return 0
             now = self._clock()
             claimed = await self._store.claim(WAITING, now=now, limit=taken, plan=self._planner(now))
             for _, planned in claimed:

@@ -89,9 +89,14 @@ class Rig:
         )
         common: dict[str, Any] = {"store": self.store, "observer": self.facts.append, "clock": clock}
         self.intake = Intake(
-            consumer=self.consumer, gate=self.gate, dispatcher=self.dispatcher, slots=self.slots, **common
+            consumer=self.consumer,
+            gate=self.gate,
+            dispatcher=self.dispatcher,
+            slots=self.slots,
+            patience_seconds=0.05,
+            **common,
         )
-        self.rounds = RoundSweeper(dispatcher=self.dispatcher, slots=self.slots, **common)
+        self.rounds = RoundSweeper(dispatcher=self.dispatcher, slots=self.slots, stopping=self.stopping, **common)
         self.sweeper = TimerSweeper(
             gate=self.gate, dispatcher=self.dispatcher, providers=self.providers, timers=self.timers, **common
         )

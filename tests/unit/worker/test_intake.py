@@ -1,11 +1,22 @@
 """Intake: copies, poison, duplicates, outages, slots."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from smsgw.core.envelope import encode, join
 from smsgw.core.events import CopyDropped, DependencyBack, DependencyLost, Poisoned
+from smsgw.core.lifecycle import Change
 from smsgw.core.message import Reason, Status
+from smsgw.core.ports import Arrival, StoreUnavailableError
 from tests.unit.worker.rig import Rig, ScriptedProvider, envelope
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for a condition; the loops of the rig set it."""
+    async with asyncio.timeout(15):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_copy_is_acknowledged_and_nothing_else() -> None:
@@ -75,21 +86,19 @@ async def test_a_commit_of_unknown_outcome_is_asked_again_and_sent_once() -> Non
     assert Status.SENT == rig.message(sent.tracking_id).status
 
 
-async def test_an_outage_gives_deliveries_back_and_takes_them_in_afterwards() -> None:
+async def test_an_outage_gives_deliveries_back_once_and_takes_them_in_afterwards() -> None:
     provider = ScriptedProvider("A")
     rig = Rig(provider)
     sent = envelope("A")
     rig.put(sent)
     rig.store.fail = True
     taking_in = asyncio.create_task(rig.intake.run_until(rig.stopping))
-    async with asyncio.timeout(10):
-        while not any(isinstance(fact, DependencyLost) for fact in rig.facts):
-            await asyncio.sleep(0.01)
+    await until(lambda: any(isinstance(fact, DependencyLost) for fact in rig.facts))
 
     rig.store.fail = False
-    async with asyncio.timeout(10):
-        while not provider.submits:
-            await asyncio.sleep(0.01)
+    await until(lambda: sent.tracking_id in rig.store.messages)
+    await until(lambda: not rig.queue.ready(rig.queue.settings.outbound))
+    await rig.rounds.run_once()
     rig.stopping.set()
     await taking_in
     await rig.rest()
@@ -97,6 +106,72 @@ async def test_an_outage_gives_deliveries_back_and_takes_them_in_afterwards() ->
     assert 1 == len(provider.submits)
     assert Status.SENT == rig.message(sent.tracking_id).status
     assert any(isinstance(fact, DependencyBack) for fact in rig.facts)
+
+
+async def test_a_store_that_reads_but_does_not_write_costs_no_deliveries() -> None:
+    rig = Rig(ScriptedProvider("A"))
+    rig.put(envelope("A"))
+    (message,) = rig.queue.ready(rig.queue.settings.outbound)
+    take_in, refusals = rig.store.take_in, 0
+
+    async def full_disk(arrivals: Sequence[Arrival]) -> Sequence[Change | None]:
+        nonlocal refusals
+        refusals += 1
+        if refusals < 12:
+            raise StoreUnavailableError("disk full")
+        return await take_in(arrivals)
+
+    rig.store.take_in = full_disk  # type: ignore[method-assign]
+    taking_in = asyncio.create_task(rig.intake.run_until(rig.stopping))
+    await until(lambda: rig.store.messages and not rig.queue.ready(rig.queue.settings.outbound))
+    rig.stopping.set()
+    await taking_in
+
+    assert message.deliveries <= 2
+    assert not rig.queue.ready(rig.queue.settings.dead)
+
+
+async def test_what_the_store_cannot_keep_is_buried_and_its_neighbours_are_taken_in() -> None:
+    rig = Rig(ScriptedProvider("A"))
+    good, bad = envelope("A"), envelope("A", client_key="bad")
+    rig.put(join([encode(good), encode(bad)]))
+    take_in = rig.store.take_in
+
+    async def picky(arrivals: Sequence[Arrival]) -> Sequence[Change | None]:
+        if any(arrival.change.message.client_key == "bad" for arrival in arrivals):
+            raise ValueError("a value that no column takes")
+        return await take_in(arrivals)
+
+    rig.store.take_in = picky  # type: ignore[method-assign]
+    await rig.take_in()
+    await rig.sweep()
+
+    (dead,) = rig.queue.ready(rig.queue.settings.dead)
+    assert dead.reason == "the store cannot keep it: ValueError"
+    assert Status.SENT == rig.message(good.tracking_id).status
+    assert not rig.queue.ready(rig.queue.settings.outbound)
+
+
+async def test_a_burial_that_was_not_confirmed_is_tried_again() -> None:
+    rig = Rig(ScriptedProvider("A"))
+    good = envelope("A")
+    rig.put(join([b'{"version": 7}', encode(good)]))
+    bury, refusals = rig.consumer.bury, 0
+
+    async def alarmed(body: bytes, reason: str) -> bool:
+        nonlocal refusals
+        refusals += 1
+        return False if refusals < 3 else await bury(body, reason)
+
+    rig.consumer.bury = alarmed  # type: ignore[method-assign]
+    taking_in = asyncio.create_task(rig.intake.run_until(rig.stopping))
+    await until(lambda: rig.queue.ready(rig.queue.settings.dead))
+    rig.stopping.set()
+    await taking_in
+    await rig.rest()
+
+    assert Status.SENT == rig.message(good.tracking_id).status
+    assert not rig.queue.ready(rig.queue.settings.outbound)
 
 
 async def test_intake_takes_no_more_than_slots_are_free() -> None:
