@@ -1,6 +1,6 @@
 """The contract of the store: what every implementation promises about taking in, changing and claiming messages."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from smsgw.core.events import StoreCalled
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, begin, finish, unknown
-from smsgw.core.message import Attempt, Event, EventType, Message, Status
+from smsgw.core.message import Attempt, Event, EventType, Message, Reason, Status
 from smsgw.core.ports import Arrival, GatewayBeat, Store, StoreUnavailableError
 from tests.contract import stores
 from tests.contract.stores import CLIENT, NOW, SECOND, TIMERS, Place, accepted, attempts, queued, started, state, told
@@ -241,6 +241,51 @@ async def test_a_late_acceptance_is_applied_like_a_report(store: Store) -> None:
     assert (attempt.outcome, attempt.provider_message_id) == (Outcome.ACCEPTED, "pm-late")
 
 
+async def test_a_change_whose_commit_was_not_heard_of_is_known_again_and_written_once(place: Place) -> None:
+    store = place.open()
+    (change,) = await stores.take_in(store, started())
+    outcome = accepted(change, message_id="pm-1")
+    place.forget_next_commit()
+    with pytest.raises(StoreUnavailableError):
+        await store.apply(outcome)
+    first = await store.story(change.message.tracking_id, CLIENT)
+
+    results = [await store.apply(outcome), *await stores.together(store.apply(outcome), store.apply(outcome))]
+
+    assert results == [True, True, True]
+    assert first is not None
+    assert first.message == outcome.message
+    assert await store.story(change.message.tracking_id, CLIENT) == first
+    assert await store.apply(stores.refused(change)) is False
+
+
+@pytest.mark.parametrize("end", [accepted, stores.refused])
+async def test_the_same_change_twice_is_applied_once_and_ours_both_times(
+    store: Store, end: Callable[[Change], Change]
+) -> None:
+    (change,) = await stores.take_in(store, started())
+    outcome = end(change)
+
+    assert await store.apply(outcome) is True
+    first = await store.story(change.message.tracking_id, CLIENT)
+    assert await store.apply(outcome) is True
+
+    assert await store.story(change.message.tracking_id, CLIENT) == first
+
+
+@pytest.mark.parametrize("field", ["due_at", "updated_at", "reason", "status"])
+async def test_another_change_with_the_same_fence_comes_too_late(store: Store, field: str) -> None:
+    (change,) = await stores.take_in(store, started())
+    outcome = stores.refused(change)
+    others = {"due_at": NOW, "updated_at": NOW, "reason": Reason.EXPIRED, "status": Status.UNKNOWN}
+    other = msgspec.structs.replace(outcome.message, **{field: others[field]})
+    await store.apply(outcome)
+
+    assert await store.apply(msgspec.structs.replace(outcome, message=other)) is False
+
+    assert await state(store, change.message.tracking_id) == outcome.message
+
+
 async def test_a_change_of_an_unknown_message_is_refused(store: Store) -> None:
     assert await store.apply(accepted(started().change)) is False
 
@@ -248,8 +293,8 @@ async def test_a_change_of_an_unknown_message_is_refused(store: Store) -> None:
 async def test_concurrent_changes_share_commits_and_each_gets_its_answer(place: Place) -> None:
     store = place.open()
     changes = await stores.take_in(store, *(started() for _ in range(150)))
-    stale = [accepted(change) for change in changes[:5]]
-    for change in stale:
+    others = [stores.refused(change) for change in changes[:5]]
+    for change in others:
         await store.apply(change)
     place.facts.clear()
 

@@ -131,14 +131,13 @@ def test_a_newer_schema_is_left_alone(url: str) -> None:
     assert said == ["schema is at 9999, which is newer than this release: nothing to do"]
 
 
-async def test_a_database_that_is_away_is_named_within_a_second() -> None:
-    store = DatabaseStore(open_database("postgresql://postgres@127.0.0.1:1/x"), observer=lambda _fact: None)
+async def test_a_database_that_is_away_is_named_within_a_second_without_its_host_and_user() -> None:
+    store = DatabaseStore(open_database("postgresql://secret-user@127.0.0.1:1/x"), observer=lambda _fact: None)
 
     problem = await store.problem()
 
     await store.close()
-    assert problem is not None
-    assert problem.startswith("the database is away: ")
+    assert problem == "the database is away"
 
 
 def _pretend(url: str, revision: str) -> None:

@@ -16,6 +16,7 @@ from smsgw.transports.stores.semantics import (
     WAITING,
     as_duplicate,
     as_uuid,
+    committed_state,
     is_still_held,
     late_report,
     merged,
@@ -35,7 +36,7 @@ class _Parked(msgspec.Struct):
 class MemoryStore:
     """Everything in one process; each method runs without a pause, so it is its own transaction.
 
-    `fail` makes every call raise StoreUnavailableError; `fail_after_commit` lets the next take_in commit first.
+    `fail` makes every call raise StoreUnavailableError; `fail_after_commit` lets a take_in or apply commit first.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,11 @@ class MemoryStore:
         known = self.messages.get(change.message.tracking_id)
         if known is not None and known.fence == change.message.fence - 1:
             self._write(change)
+            if self.fail_after_commit:
+                self.fail_after_commit = False
+                raise StoreUnavailableError("told to fail after the commit")
+            return True
+        if known is not None and committed_state(known) == committed_state(change.message):
             return True
         self._keep_evidence(change)
         return False

@@ -2,13 +2,14 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, fail
-from smsgw.core.message import Attempt, DeliveryReport, Reason, ReportStatus, Status
+from smsgw.core.message import Attempt, DeliveryReport, Message, Reason, ReportStatus, Status
 from smsgw.core.ports import ReceivedReport
 
 IDEMPOTENCY_WINDOW = timedelta(hours=48)
@@ -17,6 +18,22 @@ REPORT_LIFE = timedelta(hours=24)
 WAITING = (Status.QUEUED, Status.PROCESSING, Status.UNKNOWN)
 _RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 300))
 _LONGEST_KEY = 255
+
+
+class CommittedState(NamedTuple):
+    """By what a Change is known again that was committed while its caller did not hear of it."""
+
+    fence: int
+    status: str
+    reason: str | None
+    due_at: datetime | None
+    updated_at: datetime
+
+
+def committed_state(message: Message) -> CommittedState:
+    """Return what a committed Change with this message leaves in the store, in the words of the schema."""
+    reason = None if message.reason is None else str(message.reason)
+    return CommittedState(message.fence, message.status.value, reason, message.due_at, message.updated_at)
 
 
 def as_duplicate(change: Change, other: object) -> Change:

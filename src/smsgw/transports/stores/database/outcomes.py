@@ -12,9 +12,11 @@ from smsgw.transports.stores.database.schema import messages
 from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.database.transactions import Transactions
 from smsgw.transports.stores.database.writing import keep_evidence, write_changes
+from smsgw.transports.stores.semantics import CommittedState, committed_state
 
 BATCH = 100
 IN_FLIGHT = 2
+_STATE = tuple(messages.c[name] for name in ("tracking_id", *CommittedState._fields))
 
 
 class Outcomes:
@@ -42,23 +44,27 @@ class Outcomes:
 
     async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[bool]:
         ids = sorted({change.message.tracking_id for change in changes})
-        fenced = self._statements.locked((messages.c.tracking_id, messages.c.fence), ids)
-        fences: dict[UUID, int] = dict(map(tuple, await connection.execute(fenced)))
-        current, late = _split(changes, fences)
+        rows = await connection.execute(self._statements.locked(_STATE, ids))
+        states: dict[UUID, CommittedState] = {key: CommittedState(*state) for key, *state in rows}
+        current, late = _split(changes, states)
         await write_changes(connection, self._statements, [changes[index] for index in current])
         await keep_evidence(connection, self._statements, [changes[index] for index in late])
         return [index not in late for index in range(len(changes))]
 
 
-def _split(changes: Sequence[Change], fences: dict[UUID, int]) -> tuple[list[int], set[int]]:
-    """Return which Changes may be applied, in order of their fences, and which come too late."""
+def _split(changes: Sequence[Change], states: dict[UUID, CommittedState]) -> tuple[list[int], set[int]]:
+    """Return which Changes may be applied, in order of their fences, and which come too late. What is in neither was
+    committed before: its caller did not hear of it."""
     current: list[int] = []
     late: set[int] = set()
     for index in sorted(range(len(changes)), key=lambda index: changes[index].message.fence):
         message = changes[index].message
-        if fences.get(message.tracking_id) != message.fence - 1:
+        known, wanted = states.get(message.tracking_id), committed_state(message)
+        if known == wanted:
+            continue
+        if known is None or known.fence != message.fence - 1:
             late.add(index)
             continue
-        fences[message.tracking_id] = message.fence
+        states[message.tracking_id] = wanted
         current.append(index)
     return current, late
