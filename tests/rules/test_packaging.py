@@ -93,6 +93,14 @@ def test_gateway_and_worker_meet_only_in_broker_and_redis() -> None:
     assert ("gateway" in inside, "worker" in outside) == (True, True)
 
 
+def test_the_gateway_gets_no_secret_of_the_workers() -> None:
+    referred = re.findall(r'"env:([A-Z_]+)"', (ROOT / ".env.example").read_text("utf-8"))
+
+    blanked = {name for name, value in _SERVICES["gateway"]["environment"].items() if value == ""}
+    assert blanked == {"DATABASE_URL", *referred}
+    assert not blanked & set(_SERVICES["worker"].get("environment", {}))
+
+
 def test_redis_keeps_what_it_is_given() -> None:
     command = " ".join(_SERVICES["redis"]["command"])
 

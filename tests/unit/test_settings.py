@@ -142,6 +142,7 @@ _MISTAKES = [
     ("SERVER_A_PORT", "65536"),
     ("SERVER_B_PORT", "65536"),
     ("SERVER_A_PORT", "80.5"),
+    ("DRAIN_SECONDS", "5.1"),
     ("MAX_SEND_ATTEMPTS", "0"),
     ("MAX_TTL_SECONDS", "2592001"),
     ("LEASE_SECONDS", "29.9"),

@@ -24,7 +24,8 @@ def audit(
     for line in balance.lines:
         typer.echo(line)
     if balance.problem:
-        raise fail(balance.problem, code=2)
+        # What is lost stays lost, whatever else could not be looked at.
+        raise fail(balance.problem, code=1 if balance.lost else 2)
     if balance.lost:
         raise typer.Exit(1)
 

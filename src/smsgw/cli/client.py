@@ -1,12 +1,12 @@
 """`smsgw send` and `smsgw status`: a running gateway and worker, as an application sees them."""
 
-import os
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from smsgw.cli.failing import fail
+from smsgw.cli.failing import fail, one_line
 
 FINAL = ("DELIVERED", "FAILED")
 
@@ -28,8 +28,9 @@ def send(
     if ttl is not None:
         body["ttl_seconds"] = ttl
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    base = os.environ.get("SMSGW_URL", "http://127.0.0.1:8000")
-    answer = _call("POST", f"{base.rstrip('/')}/api/v1/sms/send", headers=headers, json=body)
+    environ = _environment()
+    base = environ.get("SMSGW_URL", "http://127.0.0.1:8000")
+    answer = _call(environ, "POST", f"{base.rstrip('/')}/api/v1/sms/send", headers=headers, json=body)
     typer.echo(answer["tracking_id"])
 
 
@@ -41,22 +42,30 @@ def status(
 
     Exit code 0 unless it FAILED. Example: smsgw status 3fa85f64-5717-4562-b3fc-2c963f66afa6 --wait 10
     """
-    base = os.environ.get("SMSGW_WORKER_URL", "http://127.0.0.1:9000")
+    environ = _environment()
+    base = environ.get("SMSGW_WORKER_URL", "http://127.0.0.1:9000")
     url = f"{base.rstrip('/')}/api/status/{tracking_id}"
     deadline = time.monotonic() + wait
-    story = _call("GET", url)
+    story = _call(environ, "GET", url)
     while story["status"] not in FINAL and time.monotonic() < deadline:
         time.sleep(0.5)
-        story = _call("GET", url)
+        story = _call(environ, "GET", url)
     _print_story(story)
     if story["status"] == "FAILED":
         raise typer.Exit(1)
 
 
-def _call(method: str, url: str, **arguments: Any) -> dict[str, Any]:
+def _environment() -> Mapping[str, str]:
+    from smsgw.settings import environment
+
+    with one_line():
+        return environment()
+
+
+def _call(environ: Mapping[str, str], method: str, url: str, **arguments: Any) -> dict[str, Any]:
     import httpx
 
-    key = os.environ.get("SMSGW_API_KEY", "")
+    key = environ.get("SMSGW_API_KEY", "")
     if not key:
         raise fail("SMSGW_API_KEY is not set; `smsgw dev` prints one", code=2)
     headers = {"API-Key": key, **arguments.pop("headers", {})}

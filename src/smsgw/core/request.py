@@ -11,7 +11,11 @@ from smsgw.core.phone import is_e164
 MAX_DEPTH = 64
 MAX_PROVIDERS = 16
 MAX_TEXT = 1000
+MAX_NAME = 255
+"""Of a provider's requested name; whether there is one of that name, the gate says."""
+MAX_INTEGER = 2**63 - 1
 _BOM = b"\xef\xbb\xbf"
+_TOO_LARGE = "the body has a number beyond 64 bits"
 
 
 class SendBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -67,6 +71,8 @@ def read_send_request(body: bytes, bounds: TtlBounds) -> SendRequest | Invalid |
         given = _decode_body(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _explain(body, bounds)
+    if _is_too_large(given.ttl_seconds):
+        return Malformed(_TOO_LARGE)
     fields = _broken_rules(given.to, given.text, given.providers, given.ttl_seconds, bounds)
     if fields:
         return Invalid(fields=fields, canonical=_canonical(given))
@@ -116,6 +122,15 @@ def _depth(body: bytes) -> int:
     return deepest
 
 
+def _is_too_large(value: Any) -> bool:
+    """Whether an integer beyond 64 bits is anywhere in a value, which nests at most MAX_DEPTH deep."""
+    if isinstance(value, dict):
+        return any(map(_is_too_large, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_too_large, value))
+    return isinstance(value, int) and not -MAX_INTEGER - 1 <= value <= MAX_INTEGER
+
+
 def _explain(body: bytes, bounds: TtlBounds) -> Invalid | Malformed:
     """Say why a body did not fit, field by field where it is at least an object."""
     try:
@@ -124,6 +139,8 @@ def _explain(body: bytes, bounds: TtlBounds) -> Invalid | Malformed:
         return Malformed(f"the body is not JSON: {_brief(error)}")
     if not isinstance(given, dict):
         return Malformed("the body is not a JSON object")
+    if _is_too_large(given):
+        return Malformed(_TOO_LARGE)
     known = SendBody.__struct_fields__
     fields = {str(name)[:64]: "unknown field" for name in given if name not in known}
     fields |= {name: "required" for name in ("to", "text") if name not in given}
@@ -174,9 +191,8 @@ def _wrong_providers(providers: Any) -> str | None:
         return "must be a list of names"
     if not 1 <= len(providers) <= MAX_PROVIDERS:
         return f"must have 1 to {MAX_PROVIDERS} names; leave it out to let smsgw choose"
-    return (
-        None if all(isinstance(name, str) and 0 < len(name) <= 64 for name in providers) else "must be a list of names"
-    )
+    is_list_of_names = all(isinstance(name, str) and 0 < len(name) <= MAX_NAME for name in providers)
+    return None if is_list_of_names else f"must be a list of names of 1 to {MAX_NAME} characters"
 
 
 def _wrong_ttl(ttl_seconds: Any, bounds: TtlBounds) -> str | None:

@@ -197,7 +197,7 @@ def _authenticate(clients: Clients, api_keys: Sequence[bytes]) -> Client | None:
 
 def _gate_refusal(verdict: Blocked | UnknownProvider) -> tuple[Refusal, dict[str, Any] | None]:
     if isinstance(verdict, UnknownProvider):
-        return answers.UNKNOWN_PROVIDER, {"unknown": verdict.requested, "allowed": verdict.allowed}
+        return answers.UNKNOWN_PROVIDER, {"unknown": verdict.requested[:64], "allowed": verdict.allowed}
     details = {"providers": verdict.providers} if verdict.providers else None
     return answers.GATE[verdict.error_code], details
 

@@ -92,7 +92,7 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "DRAIN_SECONDS",
             "3",
             _B,
-            "after SIGTERM: not ready, but still serving, so that a load balancer can look away",
+            "after SIGTERM: not ready, but still serving, so that a load balancer can look away; at most 5",
         ),
     ),
     "Requests": (

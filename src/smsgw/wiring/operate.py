@@ -1,13 +1,14 @@
 """What an operator asks from the command line: the books, and the dead-letter queue."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
+from smsgw.core.envelope import ConfigFingerprint
 from smsgw.core.phone import mask
 from smsgw.core.ports import DeadLetter, QueueUnavailableError
 from smsgw.settings import SettingsError, load_operator
@@ -16,6 +17,22 @@ from smsgw.wiring.transports import Transports
 from smsgw.worker.audit import Audit, Balance
 
 T = TypeVar("T")
+
+_HARMLESS: Mapping[str, type] = {
+    "version": int,
+    "tracking_id": str,
+    "client_key": str,
+    "created_at": str,
+    "ttl_seconds": int,
+    "config_fingerprint": dict,
+    "idempotency_hash": str,
+    "providers_original": list,
+    "providers_effective": list,
+}
+_LONGEST = 128
+_MOST = 30 * 86_400
+_FIELDS = frozenset(_HARMLESS) | {"to", "text"}
+_OUTLINES = ((str, "text", "characters"), (list, "list", "entries"), (dict, "object", "fields"))
 
 
 def run_audit(environ: Mapping[str, str], *, hours: float, stuck: int) -> Balance:
@@ -56,7 +73,10 @@ def replay_dead_letter(environ: Mapping[str, str], letter_id: str) -> bool:
 
 
 def masked_body(body: bytes) -> str:
-    """Return a dead letter's body as an operator may see it: numbers masked, texts by their length only."""
+    """Return a dead letter's body as an operator may see it: what an envelope carries beside number and text.
+
+    A body that nobody could read may be anything: whatever is not known to be harmless is shown by type and length.
+    """
     try:
         return msgspec.json.encode(_masked(msgspec.json.decode(body))).decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -64,19 +84,41 @@ def masked_body(body: bytes) -> str:
 
 
 def _masked(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_masked(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: _masked_field(name, each) for name, each in value.items()}
+    members = value if isinstance(value, list) else [value]
+    masked = [_masked_member(member) if isinstance(member, dict) else _outline(member) for member in members]
+    return masked if isinstance(value, list) else masked[0]
+
+
+def _masked_member(member: dict[str, Any]) -> dict[str, Any]:
+    """Show one envelope; names of fields that no envelope has are input too, and only counted."""
+    shown = {name: _masked_field(name, each) for name, each in member.items() if name in _FIELDS}
+    others = len(member) - len(shown)
+    return {**shown, "(other fields)": others} if others else shown
 
 
 def _masked_field(name: str, value: Any) -> Any:
     if name == "to" and isinstance(value, str):
         return mask(value)
-    if name == "text":
-        return f"({len(value)} characters)" if isinstance(value, str) else "(not a text)"
-    return _masked(value)
+    return value if type(value) is _HARMLESS.get(name) and all(map(_is_short, _leaves(value))) else _outline(value)
+
+
+def _leaves(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values() if set(value) <= set(ConfigFingerprint.__struct_fields__) else (None,)
+    return value if isinstance(value, list) else (value,)
+
+
+def _is_short(leaf: Any) -> bool:
+    """Whether a value fits a name, a hash, a time or seconds: no text hides in it, nor a number's digits in an int."""
+    return len(leaf) <= _LONGEST if isinstance(leaf, str) else type(leaf) is int and 0 <= leaf <= _MOST
+
+
+def _outline(value: Any) -> str:
+    """Say of what type and how long a value is: a number's digits may be a phone's."""
+    for kind, name, unit in _OUTLINES:
+        if isinstance(value, kind):
+            return f"({name} of {len(value)} {unit})"
+    return "(null)" if value is None else "(true or false)" if isinstance(value, bool) else "(number)"
 
 
 def _run(work: Callable[[Transports], Awaitable[T]]) -> T:

@@ -69,11 +69,12 @@ def test_texts_that_are_fine(text: str) -> None:
         ({"providers": {}}, {"providers"}),
         ({"providers": [""]}, {"providers"}),
         ({"providers": [1]}, {"providers"}),
-        ({"providers": ["x" * 65]}, {"providers"}),
+        ({"providers": ["x" * 256]}, {"providers"}),
         ({"ttl_seconds": None}, {"ttl_seconds"}),
         ({"ttl_seconds": "60"}, {"ttl_seconds"}),
         ({"ttl_seconds": -1}, {"ttl_seconds"}),
-        ({"ttl_seconds": 2**70}, {"ttl_seconds"}),
+        ({"ttl_seconds": 2**63 - 1}, {"ttl_seconds"}),
+        ({"ttl_seconds": -(2**63)}, {"ttl_seconds"}),
         ({"ttl_seconds": False}, {"ttl_seconds"}),
         ({"To": "+989121234567", "x": 1}, {"To", "x"}),
         ({"to": 1, "text": "", "providers": [], "ttl_seconds": 0}, {"to", "text", "providers", "ttl_seconds"}),
@@ -82,6 +83,13 @@ def test_texts_that_are_fine(text: str) -> None:
 )
 def test_every_broken_rule_is_named(change: dict[str, Any], fields: set[str]) -> None:
     assert _fields({**SEND, **change}) == fields
+
+
+def test_long_names_are_for_the_gate_to_refuse() -> None:
+    read = _read({**SEND, "providers": ["x" * 255]})
+
+    assert isinstance(read, SendRequest)
+    assert read.providers == ("x" * 255,)
 
 
 def test_what_is_missing_is_named() -> None:
@@ -121,6 +129,10 @@ def test_a_value_is_not_repeated_in_the_refusal() -> None:
         b'{"ttl_seconds":1e999}',
         b'{"ttl_seconds":' + b"9" * 5000 + b"}",
         b'{"ttl_seconds":NaN}',
+        b'{"to":"+989121234567","text":"x","ttl_seconds":1' + b"0" * 30 + b"}",
+        b'{"to":"+989121234567","text":"x","ttl_seconds":9223372036854775808}',
+        b'{"to":"+989121234567","text":"x","ttl_seconds":-9223372036854775809}',
+        b'{"unknown":[{"deep":9223372036854775808}]}',
         b"{'to':1}",
         b"[" * 60_000,
         b'{"a":' * 10_000,

@@ -71,6 +71,15 @@ async def test_an_unknown_provider_is_told_which_there_are() -> None:
     assert response.json()["details"] == {"unknown": "No-Such", "allowed": NAMES}
 
 
+async def test_a_long_unknown_name_is_still_unknown_and_cut_short() -> None:
+    rig = Rig()
+
+    response = await rig.send(_body(["x" * 255]))
+
+    assert error_of(response) == (422, "UNKNOWN_PROVIDER")
+    assert response.json()["details"]["unknown"] == "x" * 64
+
+
 async def test_no_provider_says_when_to_try_again() -> None:
     rig = Rig(providers=NONE_USABLE)
 

@@ -10,7 +10,7 @@ import msgspec
 from litestar.openapi.spec import Operation
 
 from smsgw.core.keys import MAX_KEY_LENGTH
-from smsgw.core.request import MAX_PROVIDERS, MAX_TEXT
+from smsgw.core.request import MAX_NAME, MAX_PROVIDERS, MAX_TEXT
 from smsgw.gateway import answers
 from smsgw.gateway.answers import ACCEPTED_MESSAGE, Refusal
 from smsgw.web.errors import standard_body
@@ -56,7 +56,7 @@ _BODY = {
         },
         "providers": {
             "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 64},
+            "items": {"type": "string", "minLength": 1, "maxLength": MAX_NAME},
             "minItems": 1,
             "maxItems": MAX_PROVIDERS,
             "description": "Names or aliases, in any case. One: only this provider. Several: in this order. "
