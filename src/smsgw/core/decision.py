@@ -210,7 +210,9 @@ def _retry(
         )
     details = {each.provider: each.outcome.value for each in walked.refusals}
     because = {"because": reason.value} if reason else {"refused": details}
-    return requeue(message, now, due_at=due_at, rounds=message.rounds + 1, details=because, finished=finished)
+    refused = tuple(each.provider for each in walked.refusals if not POLICIES[each.outcome].same_later)
+    rounds = message.rounds + 1
+    return requeue(message, now, due_at=due_at, rounds=rounds, details=because, finished=finished, refused=refused)
 
 
 def _not_before(walked: Round, timers: Timers) -> timedelta:

@@ -127,6 +127,7 @@ def requeue(
     finished: Attempt | None = None,
     prefer: str | None = None,
     duplicate_risk: bool | None = None,
+    refused: tuple[str, ...] = (),
 ) -> Change:
     """Schedule another round."""
     risk = message.duplicate_risk if duplicate_risk is None else duplicate_risk
@@ -139,6 +140,7 @@ def requeue(
         rounds=rounds,
         prefer=prefer,
         duplicate_risk=risk,
+        refused=tuple(dict.fromkeys((*message.refused, *refused))),
         absences=0,
     )
     provider = finished.provider if finished else prefer

@@ -125,6 +125,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Rounds that ended with nothing sent: the exponent of the backoff."""
     prefer: str | None = None
     """The provider that a resend asks first."""
+    refused: tuple[str, ...] = ()
+    """Providers that will not take this message; no later round asks them again."""
     duplicate_risk: bool = False
     absences: int = 0
     """How often in a row the provider of the UNKNOWN attempt said that it does not know our reference."""

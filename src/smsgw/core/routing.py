@@ -38,8 +38,11 @@ class Router:
         """Choose among these from now on; whose turn it is stays."""
         self._providers = providers
 
-    def candidates(self, wanted: Sequence[str], *, prefer: str | None) -> tuple[str, ...] | NoCandidate:
-        """Return whom to ask, first first: exclusive, prioritised or smart (spec section 4)."""
+    def candidates(
+        self, wanted: Sequence[str], *, prefer: str | None, refused: Sequence[str] = ()
+    ) -> tuple[str, ...] | NoCandidate:
+        """Return whom to ask, first first: exclusive, prioritised or smart (spec section 4). Who has `refused` the
+        message before is not asked again; when nobody else is left, waiting cannot help."""
         usable = tuple(name for name in wanted if self._providers.is_usable(name))
         if wanted and not usable:
             is_exclusive = len(wanted) == 1
@@ -49,6 +52,10 @@ class Router:
             usable = self._smart()
             if not usable:
                 return NoCandidate(Reason.NO_PROVIDER_AVAILABLE, is_final=False)
+        if refused:
+            usable = tuple(name for name in usable if name not in refused)
+            if not usable:
+                return NoCandidate(Reason.REJECTED, is_final=True)
         if prefer in usable:
             return (prefer, *(name for name in usable if name != prefer))
         return usable

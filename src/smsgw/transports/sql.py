@@ -18,7 +18,7 @@ LOCK_SECONDS = 2
 
 CONTENTION = frozenset({"40P01", "40001", "55P03"})
 """Deadlock, serialization failure, lock timeout: PostgreSQL rolled back, the same transaction may work at once."""
-_NO_SCHEMA = frozenset({"42P01", "42703", "3F000"})
+_NO_SCHEMA = frozenset({"42P01", "42703", "3F000", "42501"})
 
 
 class DatabaseAwayError(Exception):
@@ -179,7 +179,7 @@ def _is_outage(error: BaseException) -> bool:
         return True
     if isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)):
         return True
-    # A schema that was taken away under a running process is not a mistake in the statement.
+    # A schema or a right that was taken away under a running process is not a mistake in the statement.
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _NO_SCHEMA
 
 

@@ -59,7 +59,7 @@ class Dispatcher:
 
     def plan(self, message: Message, now: datetime) -> Planned:
         """Choose a provider for a message that is due, or end it. Pure but for whose turn it is."""
-        candidates = self._router.candidates(message.providers, prefer=message.prefer)
+        candidates = self._router.candidates(message.providers, prefer=message.prefer, refused=message.refused)
         change, round_ = start(message, candidates, now, timers=self._timers, jitter=self._dice())
         return Planned(change, round_)
 

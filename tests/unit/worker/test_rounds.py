@@ -177,3 +177,29 @@ async def test_a_call_does_not_start_on_a_lease_that_has_run_short() -> None:
 
     assert [] == provider.submits
     assert Status.QUEUED == rig.message(sent.tracking_id).status
+
+
+async def test_a_provider_that_will_not_take_it_is_not_asked_in_a_later_round() -> None:
+    unwilling, away = ScriptedProvider("A", REJECTED), ScriptedProvider("B", UNREACHABLE, UNREACHABLE)
+    rig = Rig(unwilling, away)
+    sent = envelope("A", "B")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep(seconds=2)
+    await rig.sweep(seconds=4)
+
+    assert (Status.SENT, "B") == (rig.message(sent.tracking_id).status, rig.message(sent.tracking_id).provider_final)
+    assert [1, 3] == [len(unwilling.submits), len(away.submits)]
+
+
+async def test_when_everybody_has_refused_over_several_rounds_the_message_fails() -> None:
+    rig = Rig(ScriptedProvider("A", REJECTED), ScriptedProvider("B", UNREACHABLE, REJECTED))
+    sent = envelope("A", "B")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep(seconds=2)
+
+    message = rig.message(sent.tracking_id)
+    assert (Status.FAILED, Reason.REJECTED) == (message.status, message.reason)

@@ -25,6 +25,10 @@ _encode = msgspec.json.Encoder().encode
 _decode_names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
+def _names(names: tuple[str, ...]) -> str:
+    return _encode(names).decode() if names else "[]"
+
+
 def state_row(message: Message) -> Row:
     """Return the columns that a Change may alter, with the key as `key`: an UPDATE may not bind it by name."""
     return {
@@ -38,6 +42,7 @@ def state_row(message: Message) -> Row:
         "attempts_made": message.attempts_made,
         "rounds": message.rounds,
         "prefer": message.prefer,
+        "refused": _names(message.refused),
         "duplicate_risk": message.duplicate_risk,
         "absences": message.absences,
     }
@@ -51,7 +56,7 @@ def message_row(message: Message, token: UUID) -> Row:
     row["to"] = message.to
     row["text"] = message.text
     row["ttl_seconds"] = message.ttl_seconds
-    row["providers"] = _encode(message.providers).decode() if message.providers else "[]"
+    row["providers"] = _names(message.providers)
     row["created_at"] = message.created_at
     row["expires_at"] = message.expires_at
     row["intake_token"] = token
@@ -63,6 +68,7 @@ def message_of(row: Sequence[Any]) -> Message:
     values: dict[str, Any] = dict(zip(Message.__struct_fields__, row, strict=True))
     values["status"] = _STATUSES[values["status"]]
     values["providers"] = _decode_names(values["providers"])
+    values["refused"] = _decode_names(values["refused"])
     return Message(**values)
 
 

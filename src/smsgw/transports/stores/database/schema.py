@@ -71,6 +71,7 @@ messages = sa.Table(
     sa.Column("attempts_made", sa.Integer, nullable=False),
     sa.Column("rounds", sa.Integer, nullable=False),
     sa.Column("prefer", sa.Text),
+    sa.Column("refused", sa.Text, nullable=False),
     sa.Column("duplicate_risk", sa.Boolean, nullable=False),
     sa.Column("absences", sa.Integer, nullable=False),
     # Which call of take_in created the row: tells ours from a copy, also after a commit of unknown outcome.

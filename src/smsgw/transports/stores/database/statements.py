@@ -32,6 +32,7 @@ STATE_COLUMNS = (
     "attempts_made",
     "rounds",
     "prefer",
+    "refused",
     "duplicate_risk",
     "absences",
 )

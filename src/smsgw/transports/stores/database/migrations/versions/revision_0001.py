@@ -48,6 +48,7 @@ def _create_messages() -> None:
         sa.Column("attempts_made", sa.Integer, nullable=False),
         sa.Column("rounds", sa.Integer, nullable=False),
         sa.Column("prefer", sa.Text),
+        sa.Column("refused", sa.Text, nullable=False),
         sa.Column("duplicate_risk", sa.Boolean, nullable=False),
         sa.Column("absences", sa.Integer, nullable=False),
         sa.Column("intake_token", sa.Uuid, nullable=False),
