@@ -26,6 +26,10 @@ _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 _STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _FLIGHT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _DEPENDENCIES = ("broker", "database", "limits")
+_WRITES = frozenset(
+    {"take_in", "apply", "claim", "store_reports", "apply_reports", "store_beat", "end_leases", "prune"}
+)
+"""The store's operations that commit: a read that fails, such as a readiness probe's, is no write error."""
 
 
 class Metrics:
@@ -233,7 +237,7 @@ class Metrics:
 
     def _store_called(self, fact: events.StoreCalled) -> None:
         self._store_seconds.observe(fact.seconds)
-        if fact.is_failed:
+        if fact.is_failed and fact.operation in _WRITES:
             self._write_errors.inc()
 
     def _heartbeat_seen(self, fact: events.HeartbeatSeen) -> None:

@@ -1,11 +1,14 @@
 """The metrics: exact names, closed label sets, right counts."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import smsgw
 from smsgw.core import events
 from smsgw.core.message import Status
 from smsgw.core.providers import ProviderConfig, Providers
@@ -128,6 +131,25 @@ def test_an_operator_sees_what_waits_and_what_is_away() -> None:
     assert value(metrics, "smsgw_dependency_up", dependency="limits") == 1
     assert value(metrics, "db_write_errors_total") == 1
     assert value(metrics, "smsgw_ledger_notes_lost_total") == 1
+
+
+@pytest.mark.parametrize(("kind", "errors"), [("write", 1), ("read", 0)])
+def test_write_errors_are_failed_writes_only(kind: str, errors: int) -> None:
+    operations = _operations(kind)
+
+    for operation in operations:
+        metrics = observed(events.StoreCalled(operation=operation, rows=0, seconds=0.01, is_failed=True))
+        assert value(metrics, "db_write_errors_total") == errors, operation
+        assert value(metrics, "db_latency_seconds_count") == 1
+
+    assert {"write": "apply", "read": "problem"}[kind] in operations
+
+
+def _operations(kind: str) -> set[str]:
+    """Return the names that the store gives its transactions of this kind: no new one is forgotten here."""
+    files = (Path(smsgw.__file__).parent / "transports" / "stores" / "database").glob("*.py")
+    call = re.compile(rf'_transactions\.{kind}\(\s*"(\w+)"')
+    return {name for file in files for name in call.findall(file.read_text("utf-8"))}
 
 
 def test_the_heartbeat_is_the_gateways_own_time() -> None:
