@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from smsgw.core.admission import Verdict
+from smsgw.core.admission import Admission, ClaimRules, Verdict
 from smsgw.core.events import DependencyBack, DependencyLost, DependencyWarned
 from smsgw.core.ports import LimitsUnavailableError
 from smsgw.settings import SettingsError
+from smsgw.transports.limits.kept import KeptReleases
 from smsgw.transports.limits.redis import RedisLimits, script
 from smsgw.transports.limits.redis_link import RedisClusterError
 from smsgw.wiring.transports import Transports
@@ -242,6 +244,60 @@ async def test_an_outage_and_its_end_are_stated_once_each(own_redis: OwnRedis) -
     assert [(type(fact), fact.dependency) for fact in lost] == [(DependencyLost, "limits")]
     assert facts[1:] == [DependencyBack(dependency="limits")]
     assert str(own_redis.port) not in lost[0].detail
+
+
+async def test_after_a_stall_the_retry_of_a_timed_out_request_runs_at_once_under_its_first_id(
+    own_redis: OwnRedis,
+) -> None:
+    rules = ClaimRules(lease=timedelta(seconds=10), ttl=timedelta(seconds=60))
+    facts: list[Any] = []
+    limits = RedisLimits(
+        own_redis.url, rules=rules, quota_prefix="quota", key_prefix=f"{uuid4()}:", observer=facts.append
+    )
+    try:
+        assert await limits.is_ready()
+        await limits.admit(ask(claim("warm")))
+        first = ask(claim(), daily_quota=5)
+        own_redis.freeze()
+        thaw = asyncio.get_running_loop().call_later(0.5, own_redis.thaw)
+        with pytest.raises(LimitsUnavailableError):
+            await limits.admit(first)
+        with pytest.raises(LimitsUnavailableError):
+            await limits.release(first, Admission(verdict=Verdict.FRESH), None)
+        began = time.monotonic()
+        retried = await _first_answer(limits)
+    finally:
+        thaw.cancel()
+        own_redis.thaw()
+        await limits.close()
+
+    assert retried.is_admitted, retried
+    assert retried.tracking_id == first.tracking_id
+    assert time.monotonic() - began < 2
+    assert [type(fact) for fact in facts] == [DependencyLost, DependencyBack]
+
+
+async def _first_answer(limits: RedisLimits) -> Admission:
+    """Retry like a caller that gets a 503, until the store answers whatever it answers."""
+    async with asyncio.timeout(2):
+        while True:
+            try:
+                return await limits.admit(ask(claim(), daily_quota=5))
+            except LimitsUnavailableError:
+                await asyncio.sleep(0.01)  # the pace of the caller
+
+
+def test_releases_are_kept_in_order_for_a_lease_and_no_more_than_there_is_room_for() -> None:
+    kept: KeptReleases[str] = KeptReleases(lease_seconds=10, limit=3)
+    for number, now in enumerate([0.0, 1.0, 2.0, 3.0]):
+        kept.keep(f"release-{number}", now)
+
+    taken = kept.take(2, 5.0)
+    kept.put_back(taken)
+
+    assert [each for _, each in taken] == ["release-0", "release-1"]
+    assert [each for _, each in kept.take(10, 10.5)] == ["release-1", "release-2"]
+    assert len(kept) == 0
 
 
 class ClusterNode(OwnRedis):

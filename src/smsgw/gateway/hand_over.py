@@ -85,7 +85,8 @@ class HandOver:
         try:
             return await self._limits.admit(ask)
         except LimitsUnavailableError:
-            # The claim may have been made all the same: without this the caller's retry would meet its own ghost.
+            # The claim may have been made all the same: without this the caller's retry would meet its own ghost. The
+            # store keeps a release that it cannot do now.
             if ask.claim:
                 self._in_flight.spawn(self._release(ask, Admission(verdict=Verdict.FRESH), None), where="release")
             return None
@@ -150,7 +151,8 @@ class HandOver:
         try:
             await self._limits.release(ask, admission, outcome)
         except LimitsUnavailableError:
-            # The claim ends with its lease, IDEMPOTENCY_LEASE_SECONDS from now; the unit of the quota stays used.
+            # A claim ends when the store is back, or else with its lease, IDEMPOTENCY_LEASE_SECONDS from now; without
+            # one the unit of the quota stays used.
             return
         except Exception as error:  # noqa: BLE001  (a bug, but the caller's answer stands)
             self._observer(Crashed(where="release", error=error, tracking_id=admission.tracking_id))

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ import msgspec
 from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, Verdict
 from smsgw.core.ports import LimitsUnavailableError, Observer
 from smsgw.transports.batching import Batcher
-from smsgw.transports.limits.redis_link import RedisLink, ScriptMissingError, error_code
+from smsgw.transports.limits.kept import KeptReleases
+from smsgw.transports.limits.redis_link import RedisAwayError, RedisLink, ScriptMissingError, error_code
 
 CALL_SECONDS = 0.28
 READY_SECONDS = 0.9
@@ -61,7 +63,8 @@ class RedisLimits:
         key_prefix: str = "",
         observer: Observer | None = None,
     ) -> None:
-        self._link = RedisLink(url, observer=observer)
+        self._link = RedisLink(url, observer=observer, resume=self._run_kept)
+        self._kept: KeptReleases[_Release] = KeptReleases(lease_seconds=rules.lease.total_seconds())
         self._script = script()
         self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
         # With the quota's prefix in it: installations that share a Redis keep apart books, and so does `smsgw bench`.
@@ -95,14 +98,22 @@ class RedisLimits:
         await self._ask("answer", _Answer(claim=None, is_confirmed=True), tracking_id.bytes)
 
     async def release(self, ask: Ask, admission: Admission, publish: PublishOutcome | None) -> None:
-        """See ports.Limits."""
+        """See ports.Limits. What ends a claim and finds Redis away raises, and is done as soon as Redis is back."""
         release = _Release(
             client_key=ask.client_key,
             claim=ask.claim,
             quota_day=admission.quota_day,
             is_maybe_published=publish not in (None, PublishOutcome.REFUSED),
         )
-        await self._ask("release", release)
+        try:
+            await self._ask("release", release)
+        except RedisAwayError:
+            # Ending a claim twice is ending it once. A refund without a claim may have been made already.
+            if ask.claim is not None:
+                self._kept.keep(release, asyncio.get_running_loop().time())
+                if not self._link.is_away:
+                    await self._run_kept()
+            raise
 
     async def confirmed(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Sequence[UUID]]]:
         """See ports.Limits."""
@@ -129,6 +140,21 @@ class RedisLimits:
         await self._batcher.drain()
         await self._link.close()
 
+    async def _run_kept(self) -> bool:
+        """Run the releases that were kept, before anybody's retry can meet the claim; False: Redis is away again."""
+        now = asyncio.get_running_loop().time
+        while taken := self._kept.take(MAX_BATCH, now()):
+            packed, blobs = _pack([_Call("release", release, now()) for _, release in taken])
+            try:
+                await self._run(packed, blobs, now() + CALL_SECONDS, is_resuming=True)
+            except RedisAwayError:
+                self._kept.put_back(taken)
+                return False
+            except LimitsUnavailableError:
+                # It answers and refuses (OOM, READONLY): these claims end with their leases.
+                continue
+        return True
+
     def _ask(
         self, operation: str, argument: Claim | Ask | _Answer | _Release, blob: bytes | None = None
     ) -> asyncio.Future[_Reply]:
@@ -142,12 +168,13 @@ class RedisLimits:
         reply = await self._run(packed, blobs, deadline)
         return _results(_decode(reply[0]), reply[1:])
 
-    async def _run(self, packed: bytes, blobs: Sequence[bytes], deadline: float) -> Any:
+    async def _run(self, packed: bytes, blobs: Sequence[bytes], deadline: float, *, is_resuming: bool = False) -> Any:
         arguments = (0, packed, *self._settings, *blobs)
+        call = partial(self._link.call, deadline=deadline, is_resuming=is_resuming)
         try:
-            return await self._link.call("EVALSHA", self._digest, *arguments, deadline=deadline)
+            return await call("EVALSHA", self._digest, *arguments)
         except ScriptMissingError:
-            return await self._link.call("EVAL", self._script, *arguments, deadline=deadline)
+            return await call("EVAL", self._script, *arguments)
 
 
 def _pack(calls: Sequence[_Call]) -> tuple[bytes, list[bytes]]:

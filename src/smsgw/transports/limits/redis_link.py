@@ -29,6 +29,10 @@ class RedisClusterError(LimitsUnavailableError):
         super().__init__(CLUSTER_REFUSED)
 
 
+class RedisAwayError(LimitsUnavailableError):
+    """Redis does not answer, or did not in time: a command that was sent may have been run all the same."""
+
+
 class ScriptMissingError(Exception):
     """The server does not know the script (any more); send its text."""
 
@@ -36,7 +40,11 @@ class ScriptMissingError(Exception):
 class RedisLink:
     """A bounded pool behind a breaker: after a failure calls fail at once until a probe of our own is answered."""
 
-    def __init__(self, url: str, *, observer: Observer | None = None) -> None:
+    def __init__(
+        self, url: str, *, observer: Observer | None = None, resume: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
+        """`resume` runs when a probe is answered, before any caller is let through; False: Redis is away again."""
+        self._resume = resume
         self._observer = observer or _nobody
         self._closed = asyncio.Event()
         self._client = Redis(
@@ -55,13 +63,18 @@ class RedisLink:
         self._probe: asyncio.Task[None] | None = None
         self._is_checked = False
 
-    async def call(self, *command: Any, deadline: float) -> Any:
-        """Send one command and return its reply, by `deadline` of the loop's clock.
+    @property
+    def is_away(self) -> bool:
+        """Whether calls fail at once."""
+        return self._probe is not None
 
-        Raises LimitsUnavailableError, or ScriptMissingError.
+    async def call(self, *command: Any, deadline: float, is_resuming: bool = False) -> Any:
+        """Send one command and return its reply, by `deadline` of the loop's clock; what resumes passes the breaker.
+
+        Raises LimitsUnavailableError (RedisAwayError when Redis does not answer), or ScriptMissingError.
         """
-        if self._probe is not None:
-            raise LimitsUnavailableError("redis: away")
+        if self.is_away and not is_resuming:
+            raise RedisAwayError("redis: away")
         try:
             async with asyncio.timeout_at(deadline):
                 if not self._is_checked:
@@ -69,7 +82,7 @@ class RedisLink:
                 return await self._send(*command)
         except _away as error:
             self._lost(type(error).__name__)
-            raise LimitsUnavailableError(f"redis: {type(error).__name__}") from None
+            raise RedisAwayError(f"redis: {type(error).__name__}") from None
         except NoScriptError:
             raise ScriptMissingError from None
         except RedisError as error:
@@ -143,7 +156,7 @@ class RedisLink:
     async def _until_back(self) -> None:
         try:
             while True:
-                if await self._answers():
+                if await self._answers() and (self._resume is None or await self._resume()):
                     break
                 await asyncio.sleep(PROBE_SECONDS)
         finally:
