@@ -256,6 +256,18 @@ async def test_waiting_says_none_when_there_are_more_than_it_may_look_at(ends: E
     assert await admin.waiting(2) is None
 
 
+async def test_what_a_consumer_holds_can_be_seen_or_has_holders(ends: Ends) -> None:
+    publisher, admin = await ends.publisher(), await ends.admin()
+    assert await admin.holders() == 0
+    await publisher.publish(body(1))
+    consumer = await ends.consumer()
+
+    held = await receive(consumer, 1)
+
+    assert members(held) == [1]
+    assert await admin.waiting(3) == [body(1)] or await admin.holders() == 1
+
+
 async def test_heartbeats_go_to_a_queue_of_their_own(ends: Ends) -> None:
     publisher, consumer = await ends.publisher(), await ends.consumer(ends.settings.heartbeat)
 

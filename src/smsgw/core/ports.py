@@ -99,6 +99,9 @@ class QueueAdmin(Protocol):
     async def waiting(self, limit: int) -> Sequence[bytes] | None:
         """Return the bodies that wait in the outbound queue and leave them there; None when not all could be seen."""
 
+    async def holders(self) -> int:
+        """Return how many consumers may hold messages that `waiting` cannot show; 0 when it shows those too."""
+
     async def close(self) -> None: ...
 
 

@@ -22,6 +22,8 @@ from smsgw.core.ports import (
 SETTLED_AFTER = timedelta(seconds=60)
 """Minutes younger than this are still being written to."""
 SECOND_LOOK_SECONDS = 5.0
+LOOKS_WHILE_HELD = 3
+"""More looks while workers may hold what nobody can see: a healthy one puts everything away within seconds."""
 CHUNK = 1000
 LOOK_THROUGH = 50_000
 
@@ -91,8 +93,25 @@ class Audit:
             if still:
                 balance.problem = f"cannot tell: {len(still)} ids without a row, and the queue could not be seen whole"
             return
-        balance.lost = tuple(sorted(still - first_look - second_look))
+        gone = await self._not_held(still - first_look - second_look)
+        if gone is None:
+            balance.in_flight = len(still)
+            balance.problem = f"cannot tell: {len(still)} ids without a row, and the queue could not be seen whole"
+            return
+        balance.lost = tuple(sorted(gone))
         balance.in_flight = len(missing) - balance.dead - len(balance.lost)
+
+    async def _not_held(self, ids: set[UUID]) -> set[UUID] | None:
+        """Return the ids that no worker turned into a row or gave back while it was waited for; None: cannot tell."""
+        if not ids or not await self._queue.holders():
+            return ids
+        for _ in range(LOOKS_WHILE_HELD):
+            await self._sleep(SECOND_LOOK_SECONDS)
+            ids = await self._missing(ids)
+            if not ids:
+                return ids
+        look = await self._queued()
+        return None if look is None else ids - look - await self._dead()
 
     async def _missing(self, ids: Iterable[UUID]) -> set[UUID]:
         ordered = sorted(ids)

@@ -31,6 +31,7 @@ class MemoryQueue:
         self.settings = settings or QueueSettings(url="memory://")
         self.outcomes: list[PublishOutcome] = []
         self.is_available = True
+        self.consumers: set[MemoryConsumer] = set()
         self._ids = count(1)
         self._ready: dict[str, list[MemoryMessage]] = {}
         self._changed = asyncio.Event()
@@ -136,6 +137,8 @@ class MemoryConsumer(_End):
         self._name = name or queue.settings.outbound
         self._held: dict[int, MemoryMessage] = {}
         self._is_paused = False
+        if self._name == queue.settings.outbound:
+            queue.consumers.add(self)
 
     async def receive(self, limit: int) -> Sequence[MemoryDelivery]:
         """Wait for at least one message; returns nothing once closed."""
@@ -165,6 +168,7 @@ class MemoryConsumer(_End):
     async def close(self) -> None:
         """Give back what was not acknowledged."""
         self._give_back()
+        self._queue.consumers.discard(self)
         await super().close()
 
     def _hold(self, message: MemoryMessage) -> MemoryDelivery:
@@ -214,3 +218,8 @@ class MemoryAdmin(_End):
         self._queue.demand()
         ready = self._queue.ready(self._settings.outbound)
         return [message.body for message in ready] if len(ready) <= limit else None
+
+    async def holders(self) -> int:
+        """Return how many consumers of the outbound queue are not closed."""
+        self._queue.demand()
+        return len(self._queue.consumers)

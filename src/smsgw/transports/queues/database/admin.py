@@ -55,6 +55,10 @@ class DatabaseAdmin(End):
             found = (await connection.execute(oldest.limit(limit + 1))).all()
         return [bytes(row.body) for row in found] if len(found) <= limit else None
 
+    async def holders(self) -> int:
+        """Return 0: what consumers hold is seen by `waiting`."""
+        return 0
+
     def _count(self, condition: sa.ColumnElement[bool]) -> sa.Select[int]:
         return sa.select(sa.func.count()).where(rows.c.queue == self._settings.outbound, condition)
 

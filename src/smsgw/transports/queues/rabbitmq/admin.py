@@ -73,6 +73,10 @@ class RabbitAdmin:
                 await self._renew(channel, message)
             return [message.body for message in messages] if len(messages) == ready else None
 
+    async def holders(self) -> int:
+        """Return how many consumers the outbound queue has: each may hold as much as its prefetch lets it."""
+        return (await self._counts(self._settings.outbound))[1]
+
     async def close(self) -> None:
         """Disconnect."""
         await self._link.close()
