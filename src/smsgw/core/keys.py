@@ -19,7 +19,7 @@ class ClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     is_active: bool
-    daily_quota: Annotated[int, Meta(ge=0)] | None
+    daily_quota: Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
     """Accepted messages per UTC day; null is unlimited, 0 is none."""
     id: str | None = None
     scopes: tuple[str, ...] = ("send",)

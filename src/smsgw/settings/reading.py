@@ -122,6 +122,8 @@ def _incomplete(value: str, scheme: str) -> str | None:
         host, _ = parsed.hostname, parsed.port
     except ValueError:
         return "not a URL: its host or port cannot be read"
+    if scheme == "sqlite" and (parsed.query or parsed.fragment or parsed.path.strip("/") == ":memory:"):
+        return "a file expected, without ? or #, and one that outlives the process"
     if scheme in _FILE_SCHEMES:
         return None if parsed.path.strip("/") else f"a file expected, e.g. {scheme}:///smsgw.db"
     # libpq takes the host from elsewhere when there is none: a socket, a service file.

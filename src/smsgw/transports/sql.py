@@ -179,8 +179,15 @@ def _is_outage(error: BaseException) -> bool:
         return True
     if isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)):
         return True
+    if isinstance(error, sa.exc.ProgrammingError) and _has_no_state(error):
+        # psycopg could not even connect with what the URL says; it stays away until somebody mends that.
+        return True
     # A schema or a right that was taken away under a running process is not a mistake in the statement.
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _NO_SCHEMA
+
+
+def _has_no_state(error: sa.exc.DBAPIError) -> bool:
+    return type(error.orig).__module__.startswith("psycopg") and getattr(error.orig, "sqlstate", None) is None
 
 
 def _brief(error: BaseException) -> str:

@@ -38,6 +38,8 @@ SIMULATED = ("Provider-A", "Provider-B")
 
 def run_dev(environ: Mapping[str, str], *, port: int, directory: Path, say: Callable[[str], None]) -> None:
     """Run everything until Ctrl-C; raises SettingsError when it cannot start."""
+    if "?" in str(directory) or "#" in str(directory):
+        raise SettingsError(f"--data {directory}: a directory without ? and # expected")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

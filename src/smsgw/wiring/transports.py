@@ -32,7 +32,11 @@ class Transports:
         """Open the limits store of a `redis://` or `sqlite:///` URL."""
         if urlsplit(url).scheme in _REDIS:
             redis = resolve_name("smsgw.transports.limits.redis:RedisLimits")
-            limits = redis(url, rules=rules, quota_prefix=quota_prefix, observer=self._observer)
+            try:
+                limits = redis(url, rules=rules, quota_prefix=quota_prefix, observer=self._observer)
+            except (ValueError, TypeError):
+                # The library's words may hold the URL, and with it a password.
+                raise SettingsError("REDIS_URL, LIMITS_URL: the path or a parameter after ? is wrong") from None
             self._opened.append(limits)
         else:
             embedded = resolve_name("smsgw.transports.limits.database:DatabaseLimits")

@@ -177,4 +177,9 @@ def moved(change: Change) -> MessageMoved:
     message = change.message
     if message.status is not Status.SENT or change.previous is Status.SENT:
         return MessageMoved(change=change)
-    return MessageMoved(change=change, seconds_in_flight=(message.updated_at - message.created_at).total_seconds())
+    return MessageMoved(change=change, seconds_in_flight=_seconds(message))
+
+
+def _seconds(message: Message) -> float:
+    """Return the time from request to now, at least 0: a gateway's clock may run ahead of ours."""
+    return max(0.0, (message.updated_at - message.created_at).total_seconds())

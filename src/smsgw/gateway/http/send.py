@@ -11,6 +11,8 @@ from smsgw.gateway.admission import PATH, Admitter, Submission
 from smsgw.gateway.answers import Answer
 from smsgw.gateway.http.description import SendOperation
 
+UTF_8 = (b"utf-8", b"utf8", b"us-ascii")
+
 
 def send_handler(admitter: Admitter) -> HTTPRouteHandler:
     """Return the route handler: bytes in, bytes out, because `core` has to parse them anyway."""
@@ -53,9 +55,12 @@ def _submission(headers: Any, body: bytes) -> Submission:
 
 
 def _is_json(content_type: bytes) -> bool:
-    return content_type == b"application/json" or (
-        content_type.partition(b";")[0].strip().lower() == b"application/json"
-    )
+    if content_type == b"application/json":
+        return True
+    kind, *parameters = (part.strip().lower() for part in content_type.split(b";"))
+    # JSON is UTF-8 (RFC 8259, section 8.1); a charset that says otherwise contradicts the body.
+    other = [each for each in parameters if each.startswith(b"charset=") and each[8:].strip(b'"') not in UTF_8]
+    return kind == b"application/json" and not other
 
 
 async def _body(receive: Any) -> bytes:
