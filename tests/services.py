@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, suppress, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -237,7 +237,9 @@ def _end(state: dict[str, Any]) -> None:
             continue
         family = psutil.Process(pid)
         for member in [*family.children(recursive=True), family]:
-            member.send_signal(signal.SIGKILL)
+            # A member may end by itself between being listed and being killed.
+            with suppress(psutil.NoSuchProcess):
+                member.send_signal(signal.SIGKILL)
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def test_a_port_that_is_taken_stops_the_role_with_one_line(product: Product) -> 
 
 def test_a_worker_without_clients_serves_everything_but_the_status(product: Product) -> None:
     worker = product.worker(CLIENT_CONFIG="").wait_ready()
-    gateway = product.named("gateway").wait_ready()
+    gateway = product.gateway().wait_ready()
     second = product.worker().wait_ready()
 
     tracking_id = accepted(gateway)

@@ -127,7 +127,7 @@ class Metrics:
         )
         for kind in ("clients", "providers"):
             self._mismatches.labels(kind)
-        self._write_errors = self._counter("db_write_errors_total", "Store transactions that failed.")
+        self._write_errors = self._counter("db_write_errors_total", "Store transactions that wrote and failed.")
         self._store_seconds = self._histogram("db_latency_seconds", "Store transactions.", _STORE_SECONDS)
         self._waiting = self._gauge("smsgw_queue_depth", "Broker messages that wait.")
         self._dead = self._gauge("smsgw_dead_letters", "Messages in the dead-letter queue.")
