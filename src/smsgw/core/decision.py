@@ -183,7 +183,9 @@ def _next_provider(
     chosen, *left = walked.left
     change = begin(message, chosen, now, timers)
     switched = Event(EventType.PROVIDER_SWITCHED, now, chosen, {"from": ended.provider, "to": chosen, **why})
-    merged = msgspec.structs.replace(change, finished=ended, events=(switched, *change.events))
+    refused = tuple(dict.fromkeys((*message.refused, *_unwilling(walked))))
+    leased = msgspec.structs.replace(change.message, refused=refused)
+    merged = msgspec.structs.replace(change, message=leased, finished=ended, events=(switched, *change.events))
     return merged, Round(left=tuple(left), refusals=walked.refusals)
 
 
@@ -210,9 +212,20 @@ def _retry(
         )
     details = {each.provider: each.outcome.value for each in walked.refusals}
     because = {"because": reason.value} if reason else {"refused": details}
-    refused = tuple(each.provider for each in walked.refusals if not POLICIES[each.outcome].same_later)
-    rounds = message.rounds + 1
-    return requeue(message, now, due_at=due_at, rounds=rounds, details=because, finished=finished, refused=refused)
+    return requeue(
+        message,
+        now,
+        due_at=due_at,
+        rounds=message.rounds + 1,
+        details=because,
+        finished=finished,
+        refused=_unwilling(walked),
+    )
+
+
+def _unwilling(walked: Round) -> tuple[str, ...]:
+    """Return who will not take this message, today or later."""
+    return tuple(each.provider for each in walked.refusals if not POLICIES[each.outcome].same_later)
 
 
 def _not_before(walked: Round, timers: Timers) -> timedelta:

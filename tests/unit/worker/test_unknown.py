@@ -4,10 +4,10 @@ import asyncio
 from datetime import timedelta
 
 from smsgw.core.events import LateOutcome
-from smsgw.core.failure import LookUp, LookUpResult, Outcome
+from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import Timers
 from smsgw.core.message import Reason, ReportStatus, Status
-from tests.unit.worker.rig import START, UNKNOWN, Rig, ScriptedProvider, envelope
+from tests.unit.worker.rig import START, UNKNOWN, UNREACHABLE, Rig, ScriptedProvider, envelope
 
 FOUND = LookUpResult(answer=LookUp.FOUND, provider_message_id="m-9")
 ABSENT = LookUpResult(answer=LookUp.ABSENT)
@@ -152,3 +152,18 @@ async def test_sent_without_a_report_becomes_final_at_the_deadline() -> None:
     message = rig.message(sent.tracking_id)
     assert (Status.SENT, Reason.NO_REPORT, None) == (message.status, message.reason, message.due_at)
     assert START < message.updated_at
+
+
+async def test_a_refusal_before_an_unknown_outcome_is_remembered_when_it_is_resent() -> None:
+    unwilling = ScriptedProvider("A", SendResult(outcome=Outcome.REJECTED))
+    silent = ScriptedProvider("B", UNKNOWN, UNREACHABLE)
+    rig = Rig(unwilling, silent)
+    sent = envelope("A", "B")
+    rig.put(sent)
+
+    await rig.take_in()
+    await rig.sweep(seconds=60)
+    await rig.sweep(seconds=2)
+
+    assert [1, 3] == [len(unwilling.submits), len(silent.submits)]
+    assert Status.SENT == rig.message(sent.tracking_id).status
