@@ -127,4 +127,5 @@ def test_the_provider_is_killed_under_load(product: Product, gateway: Process, w
     tracking_ids = load.results()
 
     all_reach(product, tracking_ids, "DELIVERED", "SENT")
-    until(lambda: worker.metric("smsgw_queue_depth") == 0, what="an empty queue")
+    assert len(set(tracking_ids)) == COUNT
+    assert until(lambda: worker.metric("smsgw_queue_depth") == 0, what="an empty queue")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from aiormq import Channel
@@ -251,11 +252,10 @@ class Link:
 
 async def _close_when_idle(session: Session) -> None:
     try:
-        async with asyncio.timeout(LAST_CONFIRMS_SECONDS):
-            await session.idle.wait()
-    except TimeoutError:
-        # Their callers have been told UNKNOWN by now.
-        pass
+        # When it times out, the callers have been told UNKNOWN by now.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_CONFIRMS_SECONDS):
+                await session.idle.wait()
     finally:
         await close_channel(session.channel)
         session.ended.set()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aiormq
@@ -46,13 +46,12 @@ class Wire(aiormq.TransportFactory):
     async def close(self) -> None:
         """Close politely, then in any case."""
         try:
-            if self._connection is not None:
-                with translated():
-                    async with asyncio.timeout(CLOSE_SECONDS):
-                        await self._connection.close()
-        except QueueUnavailableError:
-            # It was gone already, or the peer does not answer: the socket is all that is left to close.
-            pass
+            # It may be gone already, or the peer may not answer: the socket is all that is left to close then.
+            with suppress(QueueUnavailableError):
+                if self._connection is not None:
+                    with translated():
+                        async with asyncio.timeout(CLOSE_SECONDS):
+                            await self._connection.close()
         finally:
             if self._writer is not None:
                 self._writer.transport.abort()
