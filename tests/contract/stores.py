@@ -36,9 +36,9 @@ class AmnesicDatabase(Database):
     is_told = False
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, commit_point: str = "") -> AsyncIterator[AsyncConnection]:
         """Commit, then say that nobody knows."""
-        async with super().write() as connection:
+        async with super().write(commit_point=commit_point) as connection:
             yield connection
         if self.is_told:
             self.is_told = False

@@ -1,6 +1,7 @@
 """How a command ends when something is wrong: one line on standard error that says what to do, and an exit code."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from smsgw import failpoints
 from smsgw.settings import SettingsError
 
 
@@ -30,12 +32,23 @@ def one_line() -> Iterator[None]:
 def starting(service: str) -> Iterator[None]:
     """Do the same for a process whose output is a log: JSON, unless a person is looking at a terminal."""
     try:
+        _arm_failpoints(service)
         yield
     except SettingsError as error:
         if sys.stderr.isatty():
             raise fail(str(error), code=2) from None
         typer.echo(_line(service, "critical", "start.refused", why=str(error)), err=True)
         raise typer.Exit(2) from None
+
+
+def _arm_failpoints(service: str) -> None:
+    """Arm what a test wants to break. It is said aloud, for nobody wants it in production."""
+    try:
+        armed = failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
+    except ValueError as error:
+        raise SettingsError(f"{failpoints.VARIABLE}: {error}") from None
+    if armed:
+        typer.echo(_line(service, "warning", "failpoints.armed", points=", ".join(armed)), err=True)
 
 
 def teller(service: str, name: str) -> Callable[[str], None]:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from smsgw import failpoints
 from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome, Verdict
 from smsgw.core.envelope import VERSION, ConfigFingerprint, Envelope, encode
 from smsgw.core.events import Crashed, LedgerNoteLost
@@ -59,11 +60,13 @@ class HandOver:
 
     async def block(self, ask: Ask, refusal: Refusal, details: dict[str, Any] | None) -> Answer:
         """Return the gate's refusal, stored under the request's claim, or what the key already has as its answer."""
+        failpoints.reach("G1")
         admission = await self._admit(ask)
         if admission is None:
             return refused(answers.STORE_UNAVAILABLE, self._clock())
         if not admission.is_admitted:
             return await self._turn_away(ask, admission)
+        failpoints.reach("G2")
         answer = refused(refusal, self._clock(), details=details, tracking_id=admission.tracking_id)
         await self._store(ask, answer, self._error_ttl_seconds)
         return answer
@@ -71,11 +74,15 @@ class HandOver:
     async def carry(self, order: Order) -> Answer:
         """Return the answer to an order: 202 after a confirmed publish, else why not."""
         ask = order.ask
+        failpoints.reach("G1")
         admission = await self._admit(ask)
         if admission is None:
             return refused(answers.STORE_UNAVAILABLE, self._clock())
         if not admission.is_admitted:
             return await self._turn_away(ask, admission)
+        failpoints.reach("G2")
+        if admission.quota_day is not None:
+            failpoints.reach("G3")
         return await self._publish(order, admission, admission.tracking_id or ask.tracking_id)
 
     async def _admit(self, ask: Ask) -> Admission | None:
@@ -116,12 +123,14 @@ class HandOver:
 
     async def _confirm(self, order: Order, admission: Admission, tracking_id: UUID) -> Answer:
         """Answer 202, whatever becomes of storing it: the message is on the queue."""
+        failpoints.reach("G5")
         is_takeover = admission.verdict is Verdict.TAKEOVER
         answer = accepted(tracking_id, to=order.request.to, is_takeover=is_takeover)
         if order.ask.claim:
             await self._store(order.ask, answer, self._ttl_seconds, confirmed=tracking_id)
         else:
             self._in_flight.spawn(self._note(tracking_id), where="audit ledger")
+        failpoints.reach("G6")
         return answer
 
     async def _give_up(

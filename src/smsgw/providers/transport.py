@@ -10,6 +10,8 @@ import aiohttp
 import httpx
 from aiohttp import ClientTimeout
 
+from smsgw import failpoints
+
 KEEPALIVE_SECONDS = 10.0
 """Shorter than what vendors keep idle connections for, so that one is rarely closed under a request."""
 LOOK_UP_CONNECTIONS = 64
@@ -54,7 +56,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         session = self._session or self._open()
         timeout = request.extensions.get("timeout", {})
         try:
-            response = await session.request(
+            sending = session.request(
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
@@ -62,6 +64,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=ClientTimeout(connect=timeout.get("connect"), sock_read=timeout.get("read")),
             )
+            response = await failpoints.under_way("W5", sending)
         except _FOREIGN as error:
             raise translated(error) from error
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))

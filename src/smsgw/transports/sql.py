@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from smsgw import failpoints
+
 POOL_SECONDS = 2.0
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
@@ -52,15 +54,16 @@ class Database:
         self._writing = asyncio.Lock()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Run one transaction that may write; commits at the end. Raises DatabaseAwayError on an outage."""
+    async def write(self, *, commit_point: str = "") -> AsyncIterator[AsyncConnection]:
+        """Run one transaction that may write; commits at the end, where a failpoint may be. Raises DatabaseAwayError on
+        an outage."""
         phase = _Phase()
         async with self._turn(), _translated(phase), self.engine.connect() as connection:
             if self.is_sqlite:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             phase.is_committing = True
-            await connection.commit()
+            await failpoints.under_way(commit_point, connection.commit())
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from smsgw import failpoints
 from smsgw.core.decision import LEAST_VALIDITY, Round, decide, start
 from smsgw.core.events import AttemptFinished, Crashed, LateOutcome, MessageMoved
 from smsgw.core.failure import Outcome, SendResult
@@ -93,6 +94,7 @@ class Dispatcher:
         try:
             while round_ is not None and change.started is not None:
                 change, round_ = await self._ask(change.message, change.started, round_)
+                failpoints.reach("W6")
                 if not await self._settle(change):
                     return
         except Exception as error:  # noqa: BLE001  (a bug; the lease and the intent on record bring the message back)
@@ -142,6 +144,7 @@ class Dispatcher:
         if adapter is None:
             return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: no such provider at this worker")
         validity = max(1, int((message.expires_at - self._clock()).total_seconds()))
+        failpoints.reach("W4")
         submit = Submit(reference=message.tracking_id, to=message.to, text=message.text, validity_seconds=validity)
         try:
             return await adapter.send(submit)
@@ -159,6 +162,7 @@ class Dispatcher:
                 continue
             break
         if is_ours:
+            failpoints.reach("W8")
             self._observer(moved(change))
             return True
         ended = change.finished

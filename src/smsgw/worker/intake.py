@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
+from smsgw import failpoints
 from smsgw.core.decision import Round
 from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode, encode
 from smsgw.core.events import CopyDropped, Crashed, Poisoned
@@ -179,11 +180,13 @@ class Intake:
         except Exception as error:  # noqa: BLE001  (something in this batch: find out what, its neighbours are fine)
             await self._one_by_one(batch, error)
             return 0
+        failpoints.reach("W2")
         launched = 0
         for (envelope, _), plan, change in zip(batch, plans, committed, strict=True):
             launched += self._begin(envelope, plan, change, has_slots=has_slots)
         for _, parcel in batch:
             await parcel.done()
+        failpoints.reach("W3")
         return launched
 
     async def _one_by_one(self, batch: Sequence[tuple[Envelope, Parcel]], error: Exception) -> None:
@@ -210,6 +213,7 @@ class Intake:
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> Sequence[Change | None]:
         """Insert; after a blink of the store ask again with the same arrivals, which finds what did get through."""
+        failpoints.reach("W1")
         for _ in range(RETRIES):
             try:
                 return await self._store.take_in(arrivals)

@@ -7,6 +7,7 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from smsgw import failpoints
 from smsgw.gateway.admission import PATH, Admitter, Submission
 from smsgw.gateway.answers import Answer
 from smsgw.gateway.http.description import SendOperation
@@ -36,6 +37,7 @@ class Reply(msgspec.Struct, frozen=True):
         answer = self.answer
         headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        failpoints.reach("G7")
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 

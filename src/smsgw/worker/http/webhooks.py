@@ -7,6 +7,7 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from smsgw import failpoints
 from smsgw.core.events import ReportReceived, ReportRefused
 from smsgw.core.message import DeliveryReport
 from smsgw.core.ports import (
@@ -65,12 +66,14 @@ class ReportInbox:
     async def _keep(self, provider: str, reports: Sequence[DeliveryReport]) -> None:
         now = self._clock()
         received = [ReceivedReport(provider=provider, report=each, received_at=now) for each in reports]
+        failpoints.reach("D1")
         try:
             new = await self._store.store_reports(received)
         except StoreUnavailableError:
             raise store_unavailable() from None
         self._observer(ReportReceived(provider=provider, count=len(received), new=new))
         self._wake()
+        failpoints.reach("D2")
 
 
 def webhook_handler(inbox: ReportInbox) -> HTTPRouteHandler:

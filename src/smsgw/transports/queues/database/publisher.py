@@ -48,7 +48,7 @@ class DatabasePublisher(End):
     async def _write(self, batch: Sequence[Outgoing]) -> PublishOutcome:
         is_written = False
         try:
-            async with self._database.write() as connection:
+            async with self._database.write(commit_point="G4") as connection:
                 now = self._queue.now()
                 new = [new_row(self._settings.outbound, each.body, now) for each in batch if each.start()]
                 if not new:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from aiormq.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
+from smsgw import failpoints
 from smsgw.core.admission import PublishOutcome
 from smsgw.core.envelope import join
 from smsgw.core.ports import Observer, QueueUnavailableError
@@ -102,9 +103,10 @@ async def publish_on(
     try:
         with translated():
             async with asyncio.timeout_at(deadline):
-                confirmation = await session.channel.basic_publish(
+                publishing = session.channel.basic_publish(
                     body, routing_key=queue, properties=properties, mandatory=True, wait=False
                 )
+                confirmation = await failpoints.under_way("G4", publishing)
     except PublishError:
         # The queue is gone; a new session declares it again.
         session.retire(rest_seconds=REDECLARE_SECONDS)

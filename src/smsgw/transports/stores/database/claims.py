@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from smsgw import failpoints
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Message, Status
 from smsgw.transports.stores.database.rows import attempt_of, message_of
@@ -29,6 +30,7 @@ async def claim(
     due = [message_of(row) for row in await connection.execute(statements.due(statuses, now, limit))]
     if not due:
         return []
+    failpoints.reach("S1")
     newest = await _newest_attempts(connection, statements, due)
     planned = [(message, plan(message, newest.get(message.tracking_id))) for message in due]
     changes: Sequence[Change] = [each if isinstance(each, Change) else each.change for _, each in planned]

@@ -40,7 +40,7 @@ class Outcomes:
         async def run(connection: AsyncConnection) -> list[bool]:
             return await self._apply(connection, changes)
 
-        return await self._transactions.write("apply", len(changes), run)
+        return await self._transactions.write("apply", len(changes), run, commit_point="W7")
 
     async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[bool]:
         ids = sorted({change.message.tracking_id for change in changes})

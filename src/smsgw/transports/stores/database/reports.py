@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from smsgw import failpoints
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Message
 from smsgw.core.ports import AppliedReport, ReceivedReport
@@ -35,10 +36,12 @@ async def apply_reports(
     inbox = list((await connection.execute(_due(now, limit))).mappings())
     if not inbox:
         return []
+    failpoints.reach("D3")
     owners = await _owners(connection, statements, inbox)
     desk = await _Desk.open(connection, statements, sorted(set(owners.values())))
     applied = [desk.apply(row, owners.get(row["id"]), decide, now) for row in inbox]
     await desk.write(connection, statements)
+    failpoints.reach("D4")
     return applied
 
 

@@ -30,9 +30,9 @@ class Transactions:
         self._observer = observer
         self._abandoned: set[asyncio.Task[Any]] = set()
 
-    async def write(self, operation: str, rows: Rows[Result], work: Work[Result]) -> Result:
+    async def write(self, operation: str, rows: Rows[Result], work: Work[Result], *, commit_point: str = "") -> Result:
         """Run `work` in one transaction and commit; it may run more than once, each time on a fresh transaction."""
-        return await self._observed(operation, rows, lambda: self._tries(work))
+        return await self._observed(operation, rows, lambda: self._tries(work, commit_point))
 
     async def read(self, operation: str, rows: Rows[Result], work: Work[Result]) -> Result:
         """Run reads that see one moment of the database."""
@@ -87,9 +87,9 @@ class Transactions:
             self._observer(StoreCalled(operation=operation, rows=served, seconds=seconds, is_failed=is_failed))
         return result
 
-    async def _tries(self, work: Work[Result]) -> Result:
+    async def _tries(self, work: Work[Result], commit_point: str) -> Result:
         async def once() -> Result:
-            async with self.database.write() as connection:
+            async with self.database.write(commit_point=commit_point) as connection:
                 return await work(connection)
 
         for _ in range(TRIES - 1):
