@@ -43,7 +43,7 @@ async def test_a_method_that_an_address_does_not_take(server: Server, method: st
     answer = await server.ask(f"{method} /healthz HTTP/1.1\r\nHost: a\r\n\r\n".encode())
 
     assert (answer.status, answer.error_code) == (405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
 
 
 async def test_a_parameter_of_the_wrong_type_is_named(server: Server) -> None:

@@ -132,6 +132,6 @@ def _named(extra: Any) -> dict[str, Any] | None:
 
 
 def _allowed(headers: Mapping[str, str] | None) -> list[str]:
-    """Return the methods of an Allow header, without the OPTIONS that Litestar adds to every route by itself."""
-    listed = (headers or {}).get("allow", "")
-    return sorted(method for method in listed.split(", ") if method and method != "OPTIONS")
+    """Return the methods of an Allow header, with HEAD beside GET, without the OPTIONS that Litestar adds by itself."""
+    listed = {method for method in (headers or {}).get("allow", "").split(", ") if method} - {"OPTIONS"}
+    return sorted(listed | {"HEAD"} if "GET" in listed else listed)

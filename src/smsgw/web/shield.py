@@ -14,6 +14,12 @@ from smsgw.web.peek import peek
 MAX_BODY: Final = 64 * 1024
 MAX_URL: Final = 8 * 1024
 BODY_SECONDS: Final = 5.0
+_METHODS: Final = {
+    # Litestar answers OPTIONS on every route, before authentication; a method that it does not know is a 405.
+    "OPTIONS": "NONE",
+    # Load balancers ask so whether we are well; the server leaves the body out.
+    "HEAD": "GET",
+}
 
 
 class Shield:
@@ -50,9 +56,9 @@ class Shield:
             return 408
 
     async def _run(self, scope: Any, receive: "_Replay", send: Send) -> None:
-        if scope["method"] == "OPTIONS":
-            # Litestar answers OPTIONS on every route, before authentication; a method that it does not know is a 405.
-            scope = {**scope, "method": "NONE"}
+        method = _METHODS.get(scope["method"])
+        if method is not None:
+            scope = {**scope, "method": method}
         try:
             await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001  (the last line of defence: whatever it is, it is a bug)
@@ -91,8 +97,18 @@ class _Replay:
 
 def _refusal(scope: Any) -> int:
     """Return the status that the head alone already earns, or 0."""
-    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
+    raw_path = scope["raw_path"]
+    if len(raw_path) + len(scope["query_string"]) > MAX_URL:
         return 414
+    if b"%" in raw_path or b"//" in raw_path:
+        # No address of ours needs either; the router would undo them, and a proxy's rule for a prefix be walked round.
+        return 404
+    if scope["http_version"] not in ("1.1", "1.0"):
+        return 400
+    return _refusal_of_headers(scope)
+
+
+def _refusal_of_headers(scope: Any) -> int:
     hosts = 0
     for name, value in scope["headers"]:
         if name == b"host":
@@ -101,7 +117,11 @@ def _refusal(scope: Any) -> int:
             return 413
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             return 415
-    return 0 if hosts == 1 else 400
+        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            # The parser takes `gzip, chunked` for chunked, and the body would be taken for what it is not.
+            return 400
+    # HTTP/1.0 has no Host, and health probes speak it.
+    return 0 if hosts == 1 or (hosts == 0 and scope["http_version"] == "1.0") else 400
 
 
 def _whole(message: Any) -> bytes | int | None:

@@ -53,13 +53,20 @@ class App:
         await send({"type": "http.response.body", "body": b""})
 
 
-def scope(*, method: str = "POST", headers: Sequence[tuple[bytes, bytes]] = (), path: bytes = b"/x") -> dict[str, Any]:
+def scope(
+    *,
+    method: str = "POST",
+    headers: Sequence[tuple[bytes, bytes]] = ((b"host", b"a"),),
+    path: bytes = b"/x",
+    version: str = "1.1",
+) -> dict[str, Any]:
     return {
         "type": "http",
+        "http_version": version,
         "method": method,
         "raw_path": path,
         "query_string": b"",
-        "headers": [(b"host", b"a"), *headers],
+        "headers": list(headers),
     }
 
 
@@ -106,6 +113,9 @@ async def test_a_body_that_is_there_costs_no_timer(monkeypatch: pytest.MonkeyPat
         ([(b"content-encoding", b"gzip")], [part(b"")], 415),
         ([(b"content-encoding", b"identity")], [part(b"")], 200),
         ([(b"host", b"b")], [part(b"")], 400),
+        ([(b"transfer-encoding", b"Chunked")], [part(b"")], 200),
+        ([(b"transfer-encoding", b"gzip, chunked")], [part(b"")], 400),
+        ([(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"identity")], [part(b"")], 400),
         ([], [part(b"a", more=True)], 408),
         ([], [], 408),
     ],
@@ -113,7 +123,7 @@ async def test_a_body_that_is_there_costs_no_timer(monkeypatch: pytest.MonkeyPat
 async def test_rules_of_a_request(headers: list[Any], messages: list[Any], status: int) -> None:
     app, wire = App(), Wire(*messages)
 
-    await call(app, wire, scope(headers=headers))
+    await call(app, wire, scope(headers=[(b"host", b"a"), *headers]))
 
     assert wire.status == status
     assert len(app.scopes) == (status == 200)
@@ -128,6 +138,27 @@ async def test_a_long_url_is_refused() -> None:
     await call(App(), wire, scope(path=b"/" + b"a" * 8192))
 
     assert wire.status == 414
+
+
+@pytest.mark.parametrize("path", [b"//x", b"/x//y", b"/%78", b"/a%2fb", b"/x%00"])
+async def test_an_address_in_disguise_is_no_address(path: bytes) -> None:
+    app, wire = App(), Wire(part(b""))
+
+    await call(app, wire, scope(path=path))
+
+    assert (wire.status, app.scopes) == (404, [])
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [("1.1", 0, 400), ("1.1", 1, 200), ("1.0", 0, 200), ("1.0", 1, 200), ("1.0", 2, 400), ("0.9", 0, 400), ("2.0", 1, 400)],
+)
+async def test_only_http_1_0_may_leave_the_host_out(version: str, hosts: int, status: int) -> None:
+    wire = Wire(part(b""))
+
+    await call(App(), wire, scope(version=version, headers=[(b"host", b"a")] * hosts))
+
+    assert wire.status == status
 
 
 @pytest.mark.parametrize("messages", [[GONE], [part(b"a", more=True), GONE]])
@@ -150,12 +181,13 @@ async def test_a_failing_application_is_stated_and_answered() -> None:
     assert facts == [Crashed(where="http", error=error)]
 
 
-async def test_options_is_a_method_that_nobody_knows() -> None:
+@pytest.mark.parametrize(("asked", "seen"), [("OPTIONS", "NONE"), ("HEAD", "GET"), ("GET", "GET"), ("POST", "POST")])
+async def test_what_the_application_sees_of_a_method(asked: str, seen: str) -> None:
     app = App()
 
-    await call(app, Wire(part(b"")), scope(method="OPTIONS"))
+    await call(app, Wire(part(b"")), scope(method=asked))
 
-    assert app.scopes[0]["method"] == "NONE"
+    assert app.scopes[0]["method"] == seen
 
 
 async def test_a_cancelled_wait_reaches_the_server() -> None:
