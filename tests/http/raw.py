@@ -61,6 +61,12 @@ class Connection:
             body = await self._reader.readexactly(int(headers.get("content-length", "0")))
             return Answer(int(status_line.split(" ")[1]), headers, body)
 
+    async def everything(self) -> tuple[bytes, bytes]:
+        """Read until the server ends the connection: the first head, and all that follows it."""
+        async with asyncio.timeout(DEADLINE):
+            head, _, rest = (await self._reader.read()).partition(b"\r\n\r\n")
+            return head + b"\r\n", rest
+
     async def is_ended(self) -> bool:
         """Wait for the server to end the connection."""
         async with asyncio.timeout(DEADLINE):

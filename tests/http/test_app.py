@@ -31,7 +31,9 @@ async def test_a_bug_is_stated_and_says_nothing_to_the_caller(server: Server) ->
     assert (crash.where, type(crash.error)) == ("GET /crash", ZeroDivisionError)
 
 
-@pytest.mark.parametrize("path", ["/nope", "/docs/assets/nope.js", "/docs/assets/..%2fdocs.js", "/schema/nope", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/nope", "/docs/assets/nope.js", "/docs/assets/..%2fdocs.js", "/schema/nope", "/%00", "/docs/../healthz"]
+)
 async def test_an_address_that_does_not_exist(server: Server, path: str) -> None:
     answer = await server.get(path)
 
@@ -44,6 +46,27 @@ async def test_a_method_that_an_address_does_not_take(server: Server, method: st
 
     assert (answer.status, answer.error_code) == (405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("problem", [None, "connection refused"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
+async def test_head_is_get_without_the_body(server: Server, path: str, problem: str | None) -> None:
+    server.problem = problem
+    whole = await server.get(path)
+
+    connection = await server.connect()
+    await connection.send(f"HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    head, rest = await connection.everything()
+
+    assert head.startswith(f"HTTP/1.1 {whole.status} ".encode())
+    assert f"content-length: {len(whole.body)}\r\n".encode() in head
+    assert rest == b""
+
+
+async def test_a_health_probe_in_http_1_0_needs_no_host(server: Server) -> None:
+    answer = await server.ask(b"GET /readyz HTTP/1.0\r\n\r\n")
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
 async def test_a_parameter_of_the_wrong_type_is_named(server: Server) -> None:

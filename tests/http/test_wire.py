@@ -5,51 +5,11 @@ import asyncio
 import pytest
 
 from tests.http.conftest import Server
+from tests.http.probes import HEALTH, chunked, refused
 from tests.http.raw import Connection
 
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
-NEXT = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-def _chunked(*chunks: bytes) -> bytes:
-    return POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks)
-
-
-REFUSED = {
-    "content-length and transfer-encoding": (
-        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        400,
-    ),
-    "two different content-lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nabc", 400),
-    "no host": (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
-    "two hosts": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
-    "bare line feeds": (b"GET /healthz HTTP/1.1\nHost: a\n\n", 400),
-    "folded header": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n", 400),
-    "space before the colon": (b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n", 400),
-    "NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n", 400),
-    "bare carriage return in a header": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: 1\r2\r\n\r\n", 400),
-    "signed content-length": (POST + b"Content-Length: +7\r\n\r\nabcdefg", 400),
-    "negative content-length": (POST + b"Content-Length: -1\r\n\r\n", 400),
-    "huge content-length": (POST + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n", 400),
-    "200 header fields": (b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 200 + b"\r\n", 431),
-    "600 KB header": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 600_000 + b"\r\n\r\n", 431),
-    "33 KiB of headers": (
-        b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + (b"X: " + b"a" * 1020 + b"\r\n") * 33 + b"\r\n",
-        431,
-    ),
-    "9 KiB URL": (b"GET /" + b"a" * 9216 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-    "70 KB URL": (b"GET /x?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-    "70 KB chunk extension": (_chunked(b"1;a=" + b"b" * 70_000 + b"\r\nx\r\n0\r\n\r\n"), 400),
-    "70 KB of trailers": (_chunked(b"1\r\nx\r\n0\r\n", (b"X: " + b"a" * 995 + b"\r\n") * 70, b"\r\n"), 400),
-    "bad chunk size": (_chunked(b"z\r\nx\r\n0\r\n\r\n"), 400),
-    "TLS on a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 100, 400),
-    "CONNECT": (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-    "an invented method": (b"BREW /echo HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "body announced too large": (POST + b"Content-Length: 70000\r\n\r\n" + b"a" * 70_000, 413),
-    "chunked body too large": (_chunked(*[b"1000\r\n" + b"a" * 4096 + b"\r\n"] * 17, b"0\r\n\r\n"), 413),
-    "encoded body": (POST + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b", 415),
-}
+REFUSED = refused(POST)
 
 
 async def test_hostile_bytes_are_refused_in_the_common_schema(server: Server) -> None:
@@ -85,7 +45,7 @@ async def test_a_body_up_to_the_limit_arrives_whole(server: Server, size: int) -
 
 
 async def test_a_chunked_body_in_tiny_pieces_arrives_whole(server: Server) -> None:
-    answer = await server.ask(_chunked(*[b"1\r\nx\r\n"] * 20_000, b"0\r\n\r\n"))
+    answer = await server.ask(chunked(POST, *[b"1\r\nx\r\n"] * 20_000, b"0\r\n\r\n"))
 
     assert (answer.status, answer.body) == (200, b"x" * 20_000)
 
@@ -126,7 +86,7 @@ async def test_expect_100_continue(server: Server) -> None:
 async def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     connection = await server.connect()
 
-    await connection.send((POST + b"Content-Length: 1\r\n\r\n1") + NEXT + (POST + b"Content-Length: 1\r\n\r\n2"))
+    await connection.send((POST + b"Content-Length: 1\r\n\r\n1") + HEALTH + (POST + b"Content-Length: 1\r\n\r\n2"))
     answers = [await connection.answer() for _ in range(3)]
 
     assert [answer.body for answer in answers if answer] == [b"1", b'{"status":"ok"}', b"2"]
@@ -162,7 +122,7 @@ async def test_a_request_to_upgrade_is_served_as_http(server: Server, body: byte
 
     await connection.send(data[:cut])
     await asyncio.sleep(0)
-    await connection.send(data[cut:] + NEXT)
+    await connection.send(data[cut:] + HEALTH)
     first, second = await connection.answer(), await connection.answer()
 
     assert first is not None
@@ -198,7 +158,7 @@ async def test_a_client_that_leaves_in_its_body_is_dropped_silently(
         assert await connection.is_ended()
     else:
         connection.reset()
-    assert (await server.ask(NEXT)).status == 200
+    assert (await server.ask(HEALTH)).status == 200
 
     assert server.handled == []
     assert server.facts == []
@@ -231,7 +191,7 @@ async def test_slow_clients_are_ended_within_seconds(server: Server) -> None:
             ends_with(b"\r\n", drip=b"\r\n"),
             ends_with(POST + b"Content-Length: 10\r\n\r\nabc"),
             ends_with(POST + b"Content-Length: 10000\r\n\r\n", drip=b"a"),
-            ends_with(_chunked(b"1\r\nx\r\n"), drip=b"1\r\nx\r\n"),
+            ends_with(chunked(POST, b"1\r\nx\r\n"), drip=b"1\r\nx\r\n"),
         )
 
     assert statuses == [None, 408, 408, None, 408, 408, 408]
@@ -248,7 +208,7 @@ async def _drip(connection: Connection, data: bytes) -> None:
 
 async def test_a_kept_connection_gets_the_same_deadline_for_its_next_head(server: Server) -> None:
     connection = await server.connect()
-    await connection.send(NEXT)
+    await connection.send(HEALTH)
     first = await connection.answer()
 
     await connection.send(b"GET /hea")
