@@ -84,6 +84,7 @@ def mock_provider(
     duplicate_report_rate: Annotated[float, typer.Option(help="Share reported twice.", min=0, max=1)] = 0,
     look_up: Annotated[bool, typer.Option(help="Answer look-ups by reference.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of the dice.")] = 1,
+    journal: Annotated[Path | None, typer.Option(help="File that keeps what was accepted over a restart.")] = None,
 ) -> None:
     """Run a provider to practise with: it speaks `provider_a`'s side and sends signed delivery reports.
 
