@@ -70,7 +70,8 @@ async def open_worker(
     )
     consumer = await transports.consumer(settings.queue, settings.queue.outbound)
     reports = ReportApplier(store=store, timers=settings.timers, observer=observer, clock=utc_now)
-    worker = await _loops(settings, transports, store, consumer, config, reports, observer)
+    gate = StoreGate(store, observer=observer)
+    worker = await _loops(settings, transports, store, gate, consumer, config, reports, observer)
     config.announce()
     return Role(
         handlers=build_worker_handlers(
@@ -83,7 +84,7 @@ async def open_worker(
             wake=reports.wake,
         ),
         checks={
-            "database": store.problem,
+            "database": gate.problem,
             "broker": reachable(consumer.is_ready),
             "limits": reachable(limits.is_ready),
         },
@@ -111,12 +112,12 @@ async def _loops(
     settings: WorkerSettings,
     transports: Transports,
     store: Store,
+    gate: StoreGate,
     consumer: Consumer,
     config: WorkerConfig,
     reports: ReportApplier,
     observer: Observer,
 ) -> Worker:
-    gate = StoreGate(store, observer=observer)
     slots = Slots(settings.max_in_flight)
     shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
     sending: dict[str, Any] = {"gate": gate, "providers": config.opened, "timers": settings.timers, **shared}

@@ -35,6 +35,14 @@ class StoreGate:
             self._polling = asyncio.create_task(self._poll(detail), name="store-outage")
         await asyncio.shield(self._polling)
 
+    async def problem(self) -> str | None:
+        """Return why the store cannot be used, or None: what readiness asks. One that answers is not fit while loops wait
+        for it: a full disk still reads."""
+        problem = await self._store.problem()
+        if problem is None and self._polling is not None:
+            return "its last call failed; it is tried again"
+        return problem
+
     async def close(self) -> None:
         """Stop polling."""
         if self._polling is not None:
