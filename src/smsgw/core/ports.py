@@ -102,6 +102,10 @@ class QueueAdmin(Protocol):
     async def holders(self) -> int:
         """Return how many consumers may hold messages that `waiting` cannot show; 0 when it shows those too."""
 
+    @property
+    def hold_seconds(self) -> float:
+        """How long a holder that does not answer any more can keep what it holds."""
+
     async def close(self) -> None: ...
 
 

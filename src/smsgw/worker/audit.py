@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from smsgw.core.envelope import Envelope, decode
+from smsgw.core.envelope import Envelope, Poison, decode
 from smsgw.core.phone import mask
 from smsgw.core.ports import (
     Clock,
@@ -21,9 +21,13 @@ from smsgw.core.ports import (
 
 SETTLED_AFTER = timedelta(seconds=60)
 """Minutes younger than this are still being written to."""
-SECOND_LOOK_SECONDS = 5.0
-LOOKS_WHILE_HELD = 3
-"""More looks while workers may hold what nobody can see: a healthy one puts everything away within seconds."""
+LOOK_EVERY_SECONDS = 5.0
+HANGING_SECONDS = 40.0
+"""A worker whose database hangs tries a batch four times, 8 s each, before it gives the deliveries back."""
+MOST_UNCLEAR_LOOKS = 6
+GLANCES = 10
+GLANCE_SECONDS = 0.2
+"""Workers that keep up leave the queue empty again and again, if only for moments: several glances make one look."""
 CHUNK = 1000
 LOOK_THROUGH = 50_000
 
@@ -83,35 +87,34 @@ class Audit:
         missing = await self._missing(ids)
         if not missing:
             return
-        first_look, dead = await self._queued(), await self._dead()
-        balance.dead = len(missing & dead)
-        await self._sleep(SECOND_LOOK_SECONDS)
-        still = await self._missing(missing - dead)
-        second_look = await self._queued()
-        if first_look is None or second_look is None:
-            balance.in_flight = len(still)
-            if still:
-                balance.problem = f"cannot tell: {len(still)} ids without a row, and the queue could not be seen whole"
-            return
-        gone = await self._not_held(still - first_look - second_look)
-        if gone is None:
-            balance.in_flight = len(still)
-            balance.problem = f"cannot tell: {len(still)} ids without a row, and the queue could not be seen whole"
-            return
-        balance.lost = tuple(sorted(gone))
+        dead = missing & await self._dead()
+        lost = await self._nowhere(missing - dead)
+        if lost is None:
+            balance.problem = f"cannot tell: {len(missing - dead)} ids without a row, and the queue gave no clear view"
+        elif lost:
+            dead |= lost & await self._dead()
+            balance.lost = tuple(sorted(lost - dead))
+        balance.dead = len(dead)
         balance.in_flight = len(missing) - balance.dead - len(balance.lost)
 
-    async def _not_held(self, ids: set[UUID]) -> set[UUID] | None:
-        """Return the ids that no worker turned into a row or gave back while it was waited for; None: cannot tell."""
-        if not ids or not await self._queue.holders():
-            return ids
-        for _ in range(LOOKS_WHILE_HELD):
-            await self._sleep(SECOND_LOOK_SECONDS)
-            ids = await self._missing(ids)
-            if not ids:
+    async def _nowhere(self, ids: set[UUID]) -> set[UUID] | None:
+        """Return the ids that were in no place for as long as a worker may hold them where nobody can see them; None:
+        the queue could not be seen whole, or workers came and went, so that this cannot be said."""
+        quiet_seconds, unclear_looks, holders = 0.0, 0, -1
+        while unclear_looks <= MOST_UNCLEAR_LOOKS:
+            queued = await self._queued()
+            before, holders = holders, await self._queue.holders()
+            ids = await self._missing(ids - (queued or set()))
+            is_clear = queued is not None and holders == before
+            quiet_seconds = quiet_seconds + LOOK_EVERY_SECONDS if is_clear else 0.0
+            unclear_looks += not is_clear
+            if not ids or quiet_seconds >= self._enough_seconds(holders):
                 return ids
-        look = await self._queued()
-        return None if look is None else ids - look - await self._dead()
+            await self._sleep(LOOK_EVERY_SECONDS)
+        return None
+
+    def _enough_seconds(self, holders: int) -> float:
+        return max(HANGING_SECONDS, self._queue.hold_seconds) if holders else LOOK_EVERY_SECONDS
 
     async def _missing(self, ids: Iterable[UUID]) -> set[UUID]:
         ordered = sorted(ids)
@@ -121,8 +124,12 @@ class Audit:
         return missing
 
     async def _queued(self) -> set[UUID] | None:
-        bodies = await self._queue.waiting(LOOK_THROUGH)
-        return None if bodies is None else _ids(bodies)
+        for _ in range(GLANCES):
+            bodies = await self._queue.waiting(LOOK_THROUGH)
+            if bodies is not None:
+                return _ids(bodies)
+            await self._sleep(GLANCE_SECONDS)
+        return None
 
     async def _dead(self) -> set[UUID]:
         return _ids([letter.body for letter in await self._queue.dead_letters(LOOK_THROUGH)])
@@ -138,6 +145,24 @@ class Audit:
         )
 
 
+class _Named(msgspec.Struct):
+    """All that an audit reads of an envelope which no worker of this version can use."""
+
+    tracking_id: UUID
+
+
+_decode_name = msgspec.json.Decoder(_Named).decode
+
+
 def _ids(bodies: Sequence[bytes]) -> set[UUID]:
-    members = [member for body in bodies for member in decode(body)]
-    return {member.tracking_id for member in members if isinstance(member, Envelope)}
+    named = (_named(member) for body in bodies for member in decode(body))
+    return {each.tracking_id for each in named if each is not None}
+
+
+def _named(member: Envelope | Poison) -> Envelope | _Named | None:
+    if isinstance(member, Envelope):
+        return member
+    try:
+        return _decode_name(member.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,16 +1,78 @@
 """What an audit says when it can tell, and when it cannot."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
 
 from smsgw.core.admission import ClaimRules
-from smsgw.core.envelope import encode
+from smsgw.core.envelope import Envelope, encode
 from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.queues.memory import MemoryAdmin, MemoryConsumer, MemoryQueue
 from smsgw.transports.stores.memory import MemoryStore
-from smsgw.worker.audit import LOOKS_WHILE_HELD, Audit, Balance
+from smsgw.worker.audit import HANGING_SECONDS, LOOK_EVERY_SECONDS, Audit, Balance
 from tests.unit.worker.rig import envelope
+
+
+class Admin(MemoryAdmin):
+    """Sees what RabbitMQ shows: what waits, unless consumers take from it meanwhile, and never what they hold."""
+
+    hold_seconds = 60.0
+
+    async def waiting(self, limit: int) -> list[bytes] | None:
+        bodies = await super().waiting(limit)
+        return None if bodies and self._queue.consumers else list(bodies or ())
+
+
+class Bench:
+    """An audit over a queue, whose waits are steps of a story: `then` says what happens after so many seconds."""
+
+    def __init__(self) -> None:
+        self.queue = MemoryQueue()
+        self.store = MemoryStore()
+        self.now = datetime.now(UTC)
+        self.limits = MemoryLimits(rules=ClaimRules(), quota_prefix="quota", clock=lambda: self.now)
+        self.seconds = 0.0
+        self._story: list[tuple[float, Callable[[], object]]] = []
+
+    async def confirmed(self, tracking_id: UUID | None = None) -> UUID:
+        """Note a confirmed publish; nothing else of it exists yet."""
+        tracking_id = tracking_id or uuid4()
+        await self.limits.note_confirmed(tracking_id)
+        return tracking_id
+
+    async def published(self) -> Envelope:
+        """Note a confirmed publish and put it on the queue."""
+        sent = envelope()
+        await self.confirmed(sent.tracking_id)
+        self.queue.put(self.queue.settings.outbound, encode(sent))
+        return sent
+
+    def then(self, seconds: float, happens: Callable[[], object]) -> None:
+        """Let something happen when the audit has waited so long."""
+        self._story.append((seconds, happens))
+
+    async def audit(self) -> Balance:
+        """Run it five minutes later."""
+        audit = Audit(
+            store=self.store,
+            limits=self.limits,
+            queue=Admin(self.queue),
+            clock=lambda: self.now + timedelta(minutes=5),
+            sleep=self._sleep,
+        )
+        return await audit.run(back=timedelta(hours=1), stuck=0)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        due = [each for each in self._story if each[0] <= self.seconds]
+        for each in due:
+            self._story.remove(each)
+            happened = each[1]()
+            if hasattr(happened, "__await__"):
+                await happened
 
 
 def test_what_is_lost_is_counted_and_named() -> None:
@@ -22,71 +84,138 @@ def test_what_is_lost_is_counted_and_named() -> None:
 
 
 async def test_an_audit_that_cannot_tell_does_not_say_that_nothing_is_lost() -> None:
-    queue = MemoryQueue()
-    queue.is_available = False
-    now = datetime.now(UTC)
-    limits = MemoryLimits(rules=ClaimRules(), quota_prefix="quota", clock=lambda: now)
-    await limits.note_confirmed(uuid4())
-    audit = Audit(
-        store=MemoryStore(),
-        limits=limits,
-        queue=MemoryAdmin(queue),
-        clock=lambda: now + timedelta(minutes=5),
-    )
+    bench = Bench()
+    bench.queue.is_available = False
+    await bench.confirmed()
 
-    balance = await audit.run(back=timedelta(hours=1), stuck=0)
+    balance = await bench.audit()
 
     assert balance.problem == "cannot tell: switched off"
     assert balance.lines[0] == "confirmed 1  in flight 0  dead-lettered 0  lost ?"
 
 
-async def test_what_a_frozen_worker_gives_back_late_is_not_lost() -> None:
-    queue, now, looks = MemoryQueue(), datetime.now(UTC), count(1)
-    held = envelope()
-    queue.put(queue.settings.outbound, encode(held))
-    frozen = MemoryConsumer(queue)
-    await frozen.receive(1)
-    successor = MemoryConsumer(queue)
-    limits = MemoryLimits(rules=ClaimRules(), quota_prefix="quota", clock=lambda: now)
-    await limits.note_confirmed(held.tracking_id)
+async def test_what_is_nowhere_is_lost_after_a_second_look_when_nobody_consumes() -> None:
+    bench = Bench()
+    tracking_id = await bench.confirmed()
 
-    async def sleep(_seconds: float) -> None:
-        if next(looks) == LOOKS_WHILE_HELD:
-            await frozen.close()
+    balance = await bench.audit()
 
-    audit = Audit(
-        store=MemoryStore(),
-        limits=limits,
-        queue=MemoryAdmin(queue),
-        clock=lambda: now + timedelta(minutes=5),
-        sleep=sleep,
-    )
+    assert (balance.lost, balance.in_flight, balance.problem) == ((tracking_id,), 0, None)
+    assert bench.seconds == LOOK_EVERY_SECONDS
 
-    balance = await audit.run(back=timedelta(hours=1), stuck=0)
+
+async def test_what_waits_without_a_worker_is_in_flight_and_known_at_once() -> None:
+    bench = Bench()
+    await bench.published()
+
+    balance = await bench.audit()
 
     assert (balance.lost, balance.in_flight, balance.problem) == ((), 1, None)
-    await successor.close()
+    assert bench.seconds == 0
+
+
+@pytest.mark.parametrize("seconds", [5, 20, 45, 55])
+async def test_what_a_frozen_worker_gives_back_to_the_queue_is_not_lost(seconds: float) -> None:
+    bench = Bench()
+    await bench.published()
+    frozen = MemoryConsumer(bench.queue)
+    await frozen.receive(1)
+    bench.then(seconds, frozen.close)
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.in_flight, balance.problem) == ((), 1, None)
+
+
+@pytest.mark.parametrize("seconds", [5, 20, 45, 55])
+async def test_what_a_frozen_worker_gives_back_to_another_one_is_not_lost(seconds: float) -> None:
+    """The other one freezes as well, with what it was just given: the wait begins anew when the first one is gone."""
+    bench = Bench()
+    await bench.published()
+    frozen, other = MemoryConsumer(bench.queue), MemoryConsumer(bench.queue)
+    await frozen.receive(1)
+
+    async def hand_on() -> None:
+        await frozen.close()
+        await other.receive(1)
+
+    bench.then(seconds, hand_on)
+    bench.then(seconds + 55, other.close)
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.in_flight, balance.problem) == ((), 1, None)
 
 
 async def test_what_nobody_puts_away_in_time_is_lost_although_workers_run() -> None:
-    queue, now, slept = MemoryQueue(), datetime.now(UTC), list[float]()
-    worker = MemoryConsumer(queue)
-    tracking_id = uuid4()
-    limits = MemoryLimits(rules=ClaimRules(), quota_prefix="quota", clock=lambda: now)
-    await limits.note_confirmed(tracking_id)
+    bench = Bench()
+    worker = MemoryConsumer(bench.queue)
+    tracking_id = await bench.confirmed()
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    balance = await bench.audit()
 
-    audit = Audit(
-        store=MemoryStore(),
-        limits=limits,
-        queue=MemoryAdmin(queue),
-        clock=lambda: now + timedelta(minutes=5),
-        sleep=sleep,
-    )
-
-    balance = await audit.run(back=timedelta(hours=1), stuck=0)
-
-    assert (balance.lost, len(slept)) == ((tracking_id,), 1 + LOOKS_WHILE_HELD)
+    assert (balance.lost, balance.problem) == ((tracking_id,), None)
+    assert bench.seconds == Admin.hold_seconds > HANGING_SECONDS
     await worker.close()
+
+
+async def test_workers_that_come_and_go_all_the_time_give_no_clear_view() -> None:
+    bench = Bench()
+    await bench.confirmed()
+    for seconds in range(0, 500, 10):
+        bench.then(seconds, lambda: MemoryConsumer(bench.queue))
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.in_flight) == ((), 1)
+    assert balance.problem == "cannot tell: 1 ids without a row, and the queue gave no clear view"
+
+
+async def test_a_backlog_gives_no_clear_view() -> None:
+    bench = Bench()
+    worker = MemoryConsumer(bench.queue)
+    await bench.published()
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.in_flight) == ((), 1)
+    assert balance.problem is not None
+    await worker.close()
+
+
+async def test_a_queue_that_is_empty_for_moments_only_is_seen_whole() -> None:
+    bench = Bench()
+    worker = MemoryConsumer(bench.queue)
+    tracking_id = await bench.confirmed()
+    for _ in range(3):
+        bench.queue.put(bench.queue.settings.outbound, b"traffic")
+    bench.then(0.5, lambda: worker.receive(3))
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.problem) == ((tracking_id,), None)
+    await worker.close()
+
+
+@pytest.mark.fault("F28", "I1")
+async def test_a_dead_letter_of_another_version_is_not_lost() -> None:
+    bench = Bench()
+    newer = msgspec.structs.replace(envelope(), version=2)
+    await bench.confirmed(newer.tracking_id)
+    bench.queue.put(bench.queue.settings.dead, encode(newer), "unknown version 2")
+    bench.queue.put(bench.queue.settings.dead, b"\xff garbage", "undecodable")
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.dead, balance.problem) == ((), 1, None)
+
+
+async def test_what_dies_while_the_audit_looks_is_not_lost() -> None:
+    bench = Bench()
+    sent = envelope()
+    await bench.confirmed(sent.tracking_id)
+    bench.then(5, lambda: bench.queue.put(bench.queue.settings.dead, encode(sent), "delivery_limit"))
+
+    balance = await bench.audit()
+
+    assert (balance.lost, balance.dead, balance.problem) == ((), 1, None)

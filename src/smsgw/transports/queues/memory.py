@@ -223,3 +223,8 @@ class MemoryAdmin(_End):
         """Return how many consumers of the outbound queue are not closed."""
         self._queue.demand()
         return len(self._queue.consumers)
+
+    @property
+    def hold_seconds(self) -> float:
+        """Consumers in this process give back when they close."""
+        return 0.0

@@ -59,6 +59,11 @@ class DatabaseAdmin(End):
         """Return 0: what consumers hold is seen by `waiting`."""
         return 0
 
+    @property
+    def hold_seconds(self) -> float:
+        """Return 0: nobody holds what `waiting` does not see."""
+        return 0.0
+
     def _count(self, condition: sa.ColumnElement[bool]) -> sa.Select[int]:
         return sa.select(sa.func.count()).where(rows.c.queue == self._settings.outbound, condition)
 

@@ -16,10 +16,11 @@ from smsgw.settings import QueueSettings
 from smsgw.transports.queues.rabbitmq.connection import Link
 from smsgw.transports.queues.rabbitmq.publisher import REASON_HEADER, publish_confirmed
 from smsgw.transports.queues.rabbitmq.topology import DELIVERY_LIMIT
-from smsgw.transports.queues.rabbitmq.wire import close_channel, translated
+from smsgw.transports.queues.rabbitmq.wire import close_channel, heartbeat_seconds, translated
 
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 30.0
+CONSUMER_TIMEOUT_SECONDS = 1800.0
 
 
 class RabbitAdmin:
@@ -61,7 +62,7 @@ class RabbitAdmin:
 
     async def waiting(self, limit: int) -> Sequence[bytes] | None:
         """Return the bodies that are ready in the outbound queue; None when they are more than `limit`, or when workers
-        take from the queue meanwhile. What a worker holds unacknowledged cannot be seen by AMQP: look twice, apart."""
+        take from the queue meanwhile. What a worker holds unacknowledged cannot be seen by AMQP: see `holders`."""
         ready, consumers = await self._counts(self._settings.outbound)
         if not ready:
             return []
@@ -76,6 +77,12 @@ class RabbitAdmin:
     async def holders(self) -> int:
         """Return how many consumers the outbound queue has: each may hold as much as its prefetch lets it."""
         return (await self._counts(self._settings.outbound))[1]
+
+    @property
+    def hold_seconds(self) -> float:
+        """Return when the broker has dropped a frozen worker: three heartbeats after its last sign, one more for a busy
+        broker; without heartbeats, its timeout for acknowledgements."""
+        return 4 * heartbeat_seconds(self._settings.url) or CONSUMER_TIMEOUT_SECONDS
 
     async def close(self) -> None:
         """Disconnect."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.connection import TCPTransportFactory, TLSTransportFactory
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, parse_heartbeat
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, InvalidFrameError
 from yarl import URL
 
 from smsgw.core.ports import QueueUnavailableError
@@ -40,7 +40,14 @@ class Wire(aiormq.TransportFactory):
 
     async def connect(self) -> AbstractConnection:
         """Return the opened connection."""
-        self._connection = await aiormq.connect(self._url, transport_factory=self)
+        try:
+            self._connection = await aiormq.connect(self._url, transport_factory=self)
+        except InvalidFrameError as error:
+            if "Connection.OpenOk" not in str(error):
+                raise
+            # aiormq keeps the broker's words to itself; what it refuses at this step is the vhost.
+            vhost = self._url.path.removeprefix("/") or "/"
+            raise QueueUnavailableError(f"vhost '{vhost}' does not exist, or not for this user") from None
         return self._connection
 
     async def close(self) -> None:
@@ -55,6 +62,11 @@ class Wire(aiormq.TransportFactory):
         finally:
             if self._writer is not None:
                 self._writer.transport.abort()
+
+
+def heartbeat_seconds(url: str) -> int:
+    """Return the interval of heartbeats on connections to this URL, which may set it; 0 is none."""
+    return int(parse_heartbeat(URL(url).query.get("heartbeat", str(HEARTBEAT_SECONDS))))
 
 
 def is_blocked(connection: AbstractConnection) -> bool:
