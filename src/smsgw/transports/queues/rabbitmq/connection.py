@@ -206,8 +206,8 @@ class Link:
             ready.cancel()
 
     async def _open_session(self, connection: AbstractConnection) -> Session:
+        await declare(connection, self._settings)
         channel = cast("Channel", await connection.channel(on_return_raises=True))
-        await declare(channel, self._settings)
         session = Session(connection, channel)
         if self._prepare is not None:
             await self._prepare(session)

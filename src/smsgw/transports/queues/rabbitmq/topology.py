@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelPreconditionFailed
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
+from smsgw.core.ports import QueueUnavailableError
 from smsgw.settings import QueueSettings
 
 DELIVERY_LIMIT = 10
@@ -38,13 +39,27 @@ def arguments(settings: QueueSettings) -> dict[str, dict[str, Any]]:
     }
 
 
-async def declare(channel: AbstractChannel, settings: QueueSettings) -> None:
-    """Declare every queue; raises TopologyError when one exists with other arguments."""
+async def declare(connection: AbstractConnection, settings: QueueSettings) -> None:
+    """Declare every queue, or see that it is there where this user may declare none. Raises TopologyError when one
+    exists with other arguments, QueueUnavailableError when one has to be declared by somebody else first."""
+    channel = await connection.channel(publisher_confirms=False)
     for queue, queue_arguments in arguments(settings).items():
         try:
             await channel.queue_declare(queue, durable=True, arguments=queue_arguments)
         except ChannelPreconditionFailed as error:
             raise TopologyError(explain(queue, str(error))) from None
+        except ChannelAccessRefused:
+            # The refusal has closed the channel. Looking needs no permission.
+            channel = await connection.channel(publisher_confirms=False)
+            await _find(channel, queue)
+    await channel.close()
+
+
+async def _find(channel: AbstractChannel, queue: str) -> None:
+    try:
+        await channel.queue_declare(queue, passive=True)
+    except ChannelNotFoundEntity:
+        raise QueueUnavailableError(f"there is no queue '{queue}', and this user may not declare it") from None
 
 
 def explain(queue: str, reply: str) -> str:

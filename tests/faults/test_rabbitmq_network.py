@@ -1,0 +1,65 @@
+"""Between us and the broker: resets and black holes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import msgspec
+import pytest
+
+from tests.contract.queue_ends import receive, until
+from tests.faults.proxy import proxied
+from tests.faults.rabbit_ends import (
+    UNKNOWN,
+    a_consumer,
+    a_publisher,
+    body,
+    everything,
+    is_confirmed,
+    own_settings,
+)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def test_a_reset_connection_gives_no_wrong_answer_and_comes_back(
+    stack: AsyncExitStack, rabbitmq_url: str
+) -> None:
+    direct = await stack.enter_async_context(own_settings(rabbitmq_url))
+    proxy, url = await stack.enter_async_context(proxied(rabbitmq_url))
+    publisher = await a_publisher(stack, msgspec.structs.replace(direct, url=url))
+    consumer = await a_consumer(stack, msgspec.structs.replace(direct, url=url))
+    held = await publisher.publish(body(1)), await receive(consumer, 1)
+
+    proxy.swallow()
+    publishing = asyncio.create_task(publisher.publish(body(2)))
+    await asyncio.sleep(0.05)
+    proxy.cut()
+    proxy.heal()
+    cut_outcome = await publishing
+    await held[1][0].ack()
+    await until(lambda: is_confirmed(publisher))
+
+    assert cut_outcome is UNKNOWN
+    assert {0, 1} <= await everything(consumer)
+
+
+async def test_a_black_hole_is_left_for_a_new_connection(stack: AsyncExitStack, rabbitmq_url: str) -> None:
+    direct = await stack.enter_async_context(own_settings(rabbitmq_url))
+    proxy, url = await stack.enter_async_context(proxied(rabbitmq_url))
+    publisher = await a_publisher(stack, msgspec.structs.replace(direct, url=url))
+
+    async def has_connected_again() -> bool:
+        return proxy.connections >= 2
+
+    proxy.swallow()
+    outcome = await publisher.publish(body(1))
+    await until(has_connected_again)
+    proxy.heal()
+
+    await until(lambda: is_confirmed(publisher))
+    assert outcome is UNKNOWN

@@ -1,0 +1,117 @@
+"""Queues that are missing, forgotten or of another shape on a broker that works."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import aiormq
+import pytest
+
+from smsgw.transports.queues.rabbitmq import RabbitAdmin, RabbitConsumer, RabbitPublisher, TopologyError
+from smsgw.transports.queues.rabbitmq.topology import arguments
+from tests.contract.queue_ends import opened, ready, receive, until
+from tests.faults.rabbit_ends import (
+    CONFIRMED,
+    REFUSED,
+    a_consumer,
+    a_publisher,
+    body,
+    ignore,
+    is_confirmed,
+    own_settings,
+)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def test_a_deleted_queue_refuses_and_is_declared_again(stack: AsyncExitStack, rabbitmq_url: str) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    publisher = await a_publisher(stack, settings)
+    async with aiormq.connect(settings.url) as connection:
+        await (await connection.channel()).queue_delete(settings.outbound)
+
+    first = await publisher.publish(body(1))
+    second = await publisher.publish(body(2))
+
+    assert (first, second) == (REFUSED, CONFIRMED)
+
+
+async def test_readiness_declares_a_deleted_queue_again(stack: AsyncExitStack, rabbitmq_url: str) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    publisher = await a_publisher(stack, settings)
+    async with aiormq.connect(settings.url) as connection:
+        await (await connection.channel()).queue_delete(settings.outbound)
+
+    is_ready_at_once = await publisher.is_ready()
+    await until(publisher.is_ready)
+
+    assert not is_ready_at_once
+    assert await publisher.publish(body(1)) is CONFIRMED
+
+
+async def test_a_consumer_survives_the_deletion_of_its_queue(stack: AsyncExitStack, rabbitmq_url: str) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    publisher, consumer = await a_publisher(stack, settings), await a_consumer(stack, settings)
+    async with aiormq.connect(settings.url) as connection:
+        await (await connection.channel()).queue_delete(settings.outbound)
+
+    await until(lambda: is_confirmed(publisher))
+
+    assert (await receive(consumer, 1))[0].body == body(0)
+
+
+async def test_a_consumer_that_the_broker_forgot_subscribes_again(stack: AsyncExitStack, rabbitmq_url: str) -> None:
+    """A quorum queue declared again at once delivers to nobody: no cancel comes, its messages are not even ready."""
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    publisher = await a_publisher(stack, settings)
+    consumer = await ready(await opened(stack, RabbitConsumer(settings, observer=ignore, idle_seconds=1)))
+    async with aiormq.connect(settings.url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(settings.outbound)
+        await channel.queue_declare(settings.outbound, durable=True, arguments=arguments(settings)[settings.outbound])
+
+    outcome = await publisher.publish(body(1))
+
+    assert outcome is CONFIRMED
+    assert (await receive(consumer, 1))[0].body == body(1)
+
+
+@pytest.mark.parametrize(
+    ("queue", "argument", "value"),
+    [
+        ("outbound", "x-delivery-limit", 3),
+        ("outbound", "x-queue-type", "classic"),
+        ("dead", "x-delivery-limit", None),
+        ("heartbeat", "x-max-length", 7),
+    ],
+)
+async def test_a_queue_with_other_arguments_stops_the_start_with_one_line(
+    stack: AsyncExitStack, rabbitmq_url: str, queue: str, argument: str, value: str | int | None
+) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    name = getattr(settings, queue)
+    other = {key: each for key, each in (arguments(settings)[name] | {argument: value}).items() if each is not None}
+    if value == "classic":
+        del other["x-delivery-limit"], other["x-dead-letter-strategy"]
+    async with aiormq.connect(settings.url) as connection:
+        await (await connection.channel()).queue_declare(name, durable=True, arguments=other)
+    ends: list[RabbitPublisher | RabbitConsumer | RabbitAdmin] = [
+        await opened(stack, RabbitConsumer(settings, observer=ignore)),
+        await opened(stack, RabbitAdmin(settings, observer=ignore)),
+    ]
+    publisher = await opened(stack, RabbitPublisher(settings, observer=ignore))
+    ends.append(publisher)
+
+    lines = []
+    for end in ends:
+        async with asyncio.timeout(10):
+            with pytest.raises(TopologyError) as stopped:
+                await end.watch()
+        lines.append(str(stopped.value))
+
+    assert all(f"'{name}'" in line and f"'{argument}'" in line and "\n" not in line for line in lines)
+    assert await publisher.publish(body(1)) is REFUSED
