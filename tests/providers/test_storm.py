@@ -33,11 +33,12 @@ STATUSES = [
     (503, HTTP_DATE, Outcome.THROTTLED, 30),
     (503, PAST_DATE, Outcome.THROTTLED, 0),
     (503, "Fri, 31 Dec 9999 23:59:59 GMT", Outcome.THROTTLED, 86400),
-    # A Retry-After that says nothing is none: the 503 stays a 5xx.
-    (503, "-1", Outcome.UNKNOWN, None),
-    (503, "1.5", Outcome.UNKNOWN, None),
-    (503, "garbage garbage garbage", Outcome.UNKNOWN, None),
-    (503, "9" * 5000, Outcome.UNKNOWN, None),
+    # Who says when to come again did not take it, however badly it is said.
+    (503, "-1", Outcome.THROTTLED, None),
+    (503, "1.5", Outcome.THROTTLED, None),
+    (503, "garbage garbage garbage", Outcome.THROTTLED, None),
+    (503, "9" * 5000, Outcome.THROTTLED, None),
+    (503, " ", Outcome.UNKNOWN, None),
     (503, None, Outcome.UNKNOWN, None),
     (500, None, Outcome.UNKNOWN, None),
     (500, "5", Outcome.UNKNOWN, None),

@@ -54,12 +54,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def by_status(answer: Answer, now: datetime) -> SendResult:
-    """Return what the status alone says, the same for every vendor; 503 needs a Retry-After that can be read."""
+    """Return what the status alone says, the same for every vendor; a 503 with a Retry-After was not taken, even if the
+    wait in it cannot be read."""
     wait = retry_after(answer.headers.get("retry-after"), now)
     detail = f"HTTP {answer.status}"
     if outcome := BY_STATUS.get(answer.status):
         return SendResult(outcome=outcome, detail=detail, retry_after=wait if outcome is Outcome.THROTTLED else None)
-    if answer.status == 503 and wait is not None:
+    if answer.status == 503 and answer.headers.get("retry-after", "").strip():
         return SendResult(outcome=Outcome.THROTTLED, detail=detail, retry_after=wait)
     if answer.is_refusal:
         return SendResult(outcome=Outcome.REJECTED, detail=detail)
