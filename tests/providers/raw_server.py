@@ -34,6 +34,7 @@ class Visit:
         """Write, as fast as the other side reads."""
         self._writer.write(data)
         await self._writer.drain()
+        self._server.written += len(data)
 
     async def hang(self) -> None:
         """Do nothing until the other side goes."""
@@ -54,8 +55,16 @@ class RawServer:
         self._script = script
         self.requests: list[bytes] = []
         self.connections = 0
+        self.written = 0
         self.arrived = asyncio.Event()
         self.port = 0
+        self._ended = asyncio.Condition()
+        self._endings = 0
+
+    async def all_ended(self) -> None:
+        """Wait until every connection so far is closed on this side."""
+        async with self._ended:
+            await self._ended.wait_for(lambda: self._endings == self.connections)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -69,6 +78,9 @@ class RawServer:
             # The test is over before the script is.
             writer.transport.abort()
             await _closed(writer)
+            self._endings += 1
+            async with self._ended:
+                self._ended.notify_all()
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:

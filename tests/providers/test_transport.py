@@ -1,22 +1,22 @@
 """Our transport on real sockets: whatever breaks, is it known whether a byte of the request left?"""
 
 import asyncio
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
 import pytest
+import trustme
 
 from smsgw.core.failure import LookUp, Outcome
 from smsgw.core.ports import Provider
 from smsgw.providers.transport import LOOK_UP_CONNECTIONS, AiohttpTransport, translated
+from tests.providers.certificates import YESTERDAY, server_context
 from tests.providers.opening import open_one
 from tests.providers.raw_server import ACCEPTED, Visit, raw_server
 from tests.providers.tables import REFERENCE, SUBMIT
@@ -117,45 +117,32 @@ async def test_a_tls_handshake_that_breaks_off_is_unreachable(transport: Aiohttp
     assert result.outcome is Outcome.UNREACHABLE
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1 with its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl to make a certificate with")
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    key = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    name = [
-        "-subj",
-        "/CN=127.0.0.1",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        str(path),
-        "-out",
-        f"{path}.crt",
-    ]
-    subprocess.run([openssl, *key, *name], check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path
-
-
-def server_context(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
 async def accept_one(visit: Visit) -> None:
     await visit.request()
     await visit.write(ACCEPTED)
     await visit.hang()
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+async def trusting(authority: trustme.CA) -> AsyncIterator[AiohttpTransport]:
+    """A transport for which the authority is one of the system's."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    made = AiohttpTransport(verify=context)
+    yield made
+    await made.aclose()
+
+
+@pytest.mark.fault("F34", "I3")
 async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
-    transport: AiohttpTransport, certificate: Path
+    transport: AiohttpTransport, authority: trustme.CA
 ) -> None:
-    async with raw_server(accept_one, tls=server_context(certificate)) as server:
+    async with raw_server(accept_one, tls=server_context(authority)) as server:
         result = await provider_at(server.port, transport, scheme="https").send(SUBMIT)
 
     assert result.outcome is Outcome.UNREACHABLE
@@ -163,18 +150,32 @@ async def test_a_certificate_that_nobody_vouches_for_is_unreachable(
     assert server.requests == []
 
 
-async def test_a_trusted_certificate_serves_and_a_reset_behind_it_is_unknown(certificate: Path) -> None:
+@pytest.mark.fault("F34", "I3")
+@pytest.mark.parametrize("wrong", [{"name": "127.0.0.2"}, {"not_after": YESTERDAY}], ids=["other-name", "expired"])
+async def test_a_wrong_certificate_of_a_trusted_authority_is_unreachable(
+    trusting: AiohttpTransport, authority: trustme.CA, wrong: dict[str, Any]
+) -> None:
+    async with raw_server(accept_one, tls=server_context(authority, **wrong)) as server:
+        result = await provider_at(server.port, trusting, scheme="https").send(SUBMIT)
+
+    assert result.outcome is Outcome.UNREACHABLE
+    assert result.detail == "ConnectError (ClientConnectorCertificateError)"
+    assert server.requests == []
+
+
+@pytest.mark.fault("F39", "I3")
+async def test_a_trusted_certificate_serves_and_a_reset_behind_it_is_unknown(
+    trusting: AiohttpTransport, authority: trustme.CA
+) -> None:
     async def accept_then_reset(visit: Visit) -> None:
         await visit.request()
         await visit.write(ACCEPTED)
         await visit.request()
         visit.reset()
 
-    trusted = AiohttpTransport(verify=ssl.create_default_context(cafile=str(certificate)))
-    async with raw_server(accept_then_reset, tls=server_context(certificate)) as server:
-        provider = provider_at(server.port, trusted, scheme="https")
+    async with raw_server(accept_then_reset, tls=server_context(authority)) as server:
+        provider = provider_at(server.port, trusting, scheme="https")
         first, second = await provider.send(SUBMIT), await provider.send(SUBMIT)
-        await trusted.aclose()
 
     assert first.outcome is Outcome.ACCEPTED
     assert second.outcome is Outcome.UNKNOWN
@@ -297,6 +298,7 @@ async def test_an_answer_that_drips_is_unknown_at_the_deadline(transport: Aiohtt
     assert result.outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.fault("F39", "I3")
 @pytest.mark.parametrize("ending", ["close", "reset"])
 async def test_a_reused_connection_that_breaks_is_unknown_and_never_retried(
     transport: AiohttpTransport, ending: str

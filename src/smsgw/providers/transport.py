@@ -3,17 +3,26 @@
 Why not httpx-aiohttp's: docs/decisions/0002-provider-http-transport.md.
 """
 
+import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp import ClientTimeout
+from aiohttp.client_proto import ResponseHandler
 
 from smsgw import failpoints
+from smsgw.providers.resolver import Resolver
 
-KEEPALIVE_SECONDS = 10.0
-"""Shorter than what vendors keep idle connections for, so that one is rarely closed under a request."""
+KEEPALIVE_SECONDS = 4.0
+"""Shorter than the 5 s that Apache, Node.js and uvicorn keep idle connections for, so that one is rarely closed under a
+request."""
+MAX_RECEIVED = 512 * 1024
+"""Bytes that one answer may have on the wire: whatever is no body (interim answers, the framing of chunks) has no other
+end than the deadline, and costs as much."""
 LOOK_UP_CONNECTIONS = 64
 _SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -77,8 +86,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _open(self) -> aiohttp.ClientSession:
         # Not in __init__: a session belongs to the loop that is running.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._limit, keepalive_timeout=KEEPALIVE_SECONDS, ssl=self._verify or True
+            connector=_Connector(
+                limit=self._limit,
+                keepalive_timeout=KEEPALIVE_SECONDS,
+                ssl=self._verify or True,
+                resolver=Resolver(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -87,6 +99,32 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             timeout=ClientTimeout(),
         )
         return self._session
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        protocol: type[ResponseHandler] = _Bounded
+        self._factory = functools.partial(protocol, loop=asyncio.get_running_loop())
+
+
+class _Bounded(ResponseHandler):
+    """A connection that hangs up on an answer of more than MAX_RECEIVED bytes."""
+
+    _received = 0
+
+    def set_response_params(self, **params: Any) -> None:
+        """Begin a request."""
+        self._received = 0
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came from the socket."""
+        self._received += len(data)
+        if self._received <= MAX_RECEIVED:
+            super().data_received(data)
+        elif self.transport is not None:
+            self.transport.abort()
 
 
 class _Body(httpx.AsyncByteStream):
