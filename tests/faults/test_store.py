@@ -48,6 +48,7 @@ async def test_a_restart_between_calls_is_not_noticed(store: DatabaseStore, own_
     assert results == [True] * 8
 
 
+@pytest.mark.fault("F43", "I3 I7")
 async def test_killed_while_applying_then_works_again(
     store: DatabaseStore, own_postgres: OwnPostgres, facts: list[Any]
 ) -> None:
@@ -73,6 +74,7 @@ async def test_killed_while_applying_then_works_again(
     assert any(isinstance(fact, StoreCalled) and fact.is_failed for fact in facts)
 
 
+@pytest.mark.fault("F43", "I1 I3")
 async def test_a_retry_after_a_kill_during_intake_takes_every_message_in_once(
     store: DatabaseStore, own_postgres: OwnPostgres
 ) -> None:
@@ -91,6 +93,7 @@ async def test_a_retry_after_a_kill_during_intake_takes_every_message_in_once(
         assert await store.take_in(batch) == [None] * 100
 
 
+@pytest.mark.fault("F44", "I12")
 async def test_a_frozen_server_bounds_every_call(store: DatabaseStore, own_postgres: OwnPostgres) -> None:
     (change,) = await take_in(store, started())
     await _off_loop(own_postgres.freeze)
@@ -105,6 +108,7 @@ async def test_a_frozen_server_bounds_every_call(store: DatabaseStore, own_postg
     assert (await state(store, change.message.tracking_id)).status is Status.SENT
 
 
+@pytest.mark.fault("F45", "I12")
 async def test_a_deadlock_is_tried_again(store: DatabaseStore, own_postgres: OwnPostgres) -> None:
     changes = await take_in(store, *(started() for _ in range(2)))
     first, second = (change.message.tracking_id for change in changes)
@@ -121,6 +125,7 @@ async def test_a_deadlock_is_tried_again(store: DatabaseStore, own_postgres: Own
     assert await applying == [True, True]
 
 
+@pytest.mark.fault("F45", "I12")
 async def test_a_lock_that_is_held_too_long_is_an_outage_in_bounded_time(
     store: DatabaseStore, own_postgres: OwnPostgres
 ) -> None:
@@ -135,6 +140,40 @@ async def test_a_lock_that_is_held_too_long_is_an_outage_in_bounded_time(
     assert await store.apply(accepted(change)) is True
 
 
+@pytest.mark.fault("F45", "I12")
+async def test_a_serialization_failure_is_tried_again_as_a_whole(
+    store: DatabaseStore, own_postgres: OwnPostgres
+) -> None:
+    await _admin(own_postgres.url, "ALTER ROLE postgres SET default_transaction_isolation = 'repeatable read'")
+    try:
+        (change,) = await take_in(store, started())
+        async with await psycopg.AsyncConnection.connect(own_postgres.url) as other:
+            await other.execute("UPDATE messages SET text = text WHERE tracking_id = %s", [change.message.tracking_id])
+            applying = asyncio.ensure_future(store.apply(accepted(change)))
+            await _until(lambda: _is_somebody_waiting(own_postgres.url))
+            await other.commit()
+        assert await applying is True
+    finally:
+        await _admin(own_postgres.url, "ALTER ROLE postgres RESET default_transaction_isolation")
+
+    assert await told(store, change.message.tracking_id) == ["PROCESSING", "SENT"]
+
+
+@pytest.mark.fault("F45", "I12")
+async def test_a_pool_whose_connections_are_all_taken_bounds_the_wait(own_postgres: OwnPostgres) -> None:
+    migrate(own_postgres.url, wait_seconds=10, say=quiet)
+    database = open_database(own_postgres.url, pool_size=1)
+    store, arrival = DatabaseStore(database, observer=_deaf), started()
+
+    async with database.read():
+        seconds = await _seconds(_fails(store.take_in([arrival])))
+
+    assert 1.5 < seconds < 4
+    assert await store.take_in([arrival]) == [arrival.change]
+    await store.close()
+
+
+@pytest.mark.fault("F46", "I11")
 async def test_a_read_only_database_is_named(store: DatabaseStore, own_postgres: OwnPostgres) -> None:
     await _admin(own_postgres.url, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
     try:
@@ -162,6 +201,7 @@ async def test_a_terminated_backend_is_replaced_at_once(store: DatabaseStore, ow
     assert len(taken) >= 1
 
 
+@pytest.mark.fault("F47", "I12")
 async def test_a_locked_sqlite_file_is_an_outage_in_bounded_time(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     migrate(url, wait_seconds=1, say=quiet)

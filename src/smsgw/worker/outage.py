@@ -36,8 +36,8 @@ class StoreGate:
         await asyncio.shield(self._polling)
 
     async def problem(self) -> str | None:
-        """Return why the store cannot be used, or None: what readiness asks. One that answers is not fit while loops wait
-        for it: a full disk still reads."""
+        """Return why the store cannot be used, or None: what readiness asks. One that answers is not fit while loops
+        wait for it: a full disk still reads."""
         problem = await self._store.problem()
         if problem is None and self._polling is not None:
             return "its last call failed; it is tried again"
