@@ -72,7 +72,7 @@ class Admitter:
         self._config = config
         self._gate_enabled = settings.gate_enabled
         self._rate = settings.ingress_rate_limit
-        self._bounds = TtlBounds(settings.min_ttl_seconds, settings.default_ttl_seconds, settings.max_ttl_seconds)
+        self.ttl_bounds = TtlBounds(settings.min_ttl_seconds, settings.default_ttl_seconds, settings.max_ttl_seconds)
         self._observer = observer
         self._clock = clock
         self._monotonic = monotonic
@@ -119,7 +119,7 @@ class Admitter:
         if keys and (len(keys) > 1 or not _is_idempotency_key(keys[0])):
             why = "must be sent once, with 1 to 255 visible ASCII characters"
             return self._refuse(answers.MALFORMED, {"Idempotency-Key": why})
-        request = read_send_request(submission.body, self._bounds)
+        request = read_send_request(submission.body, self.ttl_bounds)
         if isinstance(request, Malformed):
             return self._refuse(answers.MALFORMED, {"body": request.why})
         caller = Caller(client=client, config=config, key=keys[0].decode() if keys else None)

@@ -10,7 +10,7 @@ import msgspec
 from litestar.openapi.spec import Operation
 
 from smsgw.core.keys import MAX_KEY_LENGTH
-from smsgw.core.request import MAX_NAME, MAX_PROVIDERS, MAX_TEXT
+from smsgw.core.request import MAX_NAME, MAX_PROVIDERS, MAX_TEXT, TtlBounds
 from smsgw.gateway import answers
 from smsgw.gateway.answers import ACCEPTED_MESSAGE, Refusal
 from smsgw.web.errors import standard_body
@@ -42,7 +42,7 @@ ERRORS: Sequence[Row] = (
 _OF_THE_KIT = (404, 405, 408, 413, 414, 431)
 """What the HTTP kit answers with before this route is asked."""
 
-_BODY = {
+_BODY: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["to", "text"],
@@ -52,6 +52,7 @@ _BODY = {
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_TEXT,
+            "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$",
             "description": "Not only white space, no NUL.",
         },
         "providers": {
@@ -62,20 +63,9 @@ _BODY = {
             "description": "Names or aliases, in any case. One: only this provider. Several: in this order. "
             "Left out: smsgw chooses.",
         },
-        "ttl_seconds": {
-            "type": "integer",
-            "minimum": 1,
-            "description": "How long the message is worth sending: MIN_TTL_SECONDS to MAX_TTL_SECONDS (10 to 86400), "
-            "by default DEFAULT_TTL_SECONDS (3600).",
-        },
     },
 }
-_EXAMPLE = {
-    "to": "+989121234567",
-    "text": "Your code is 1234",
-    "providers": ["Provider-A", "Local-SMS"],
-    "ttl_seconds": 600,
-}
+_EXAMPLE = {"to": "+989121234567", "text": "Your code is 1234", "providers": ["Provider-A", "Local-SMS"]}
 _ACCEPTED = {
     "type": "object",
     "required": ["success", "message", "tracking_id"],
@@ -122,21 +112,23 @@ _REPLAY_HEADER = {
 _RETRY_HEADER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 
 
-@dataclass
-class SendOperation(Operation):
-    """The operation as we describe it; Litestar sees only bytes and could say nothing about them."""
+def send_operation(ttl: TtlBounds) -> type[Operation]:
+    """Return the operation as we describe it; Litestar sees only bytes and could say nothing about them."""
+    content = {"schema": _body_schema(ttl), "example": {**_EXAMPLE, "ttl_seconds": ttl.default}}
 
-    def to_schema(self) -> dict[str, Any]:
-        """Return Litestar's description with ours in place of its guesses."""
-        return {
-            **super().to_schema(),
-            "parameters": _PARAMETERS,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": _BODY, "example": _EXAMPLE}},
-            },
-            "responses": responses(),
-        }
+    @dataclass
+    class SendOperation(Operation):
+        def to_schema(self) -> dict[str, Any]:
+            body = {"required": True, "content": {"application/json": content}}
+            return {**super().to_schema(), "parameters": _PARAMETERS, "requestBody": body, "responses": responses()}
+
+    return SendOperation
+
+
+def _body_schema(ttl: TtlBounds) -> dict[str, Any]:
+    lifetime = {"type": "integer", "minimum": ttl.low, "maximum": ttl.high, "default": ttl.default}
+    described = {**lifetime, "description": "How long the message is worth sending, in seconds."}
+    return {**_BODY, "properties": {**_BODY["properties"], "ttl_seconds": described}}
 
 
 def responses() -> dict[str, Any]:

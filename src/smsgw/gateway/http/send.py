@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from smsgw import failpoints
 from smsgw.gateway.admission import PATH, Admitter, Submission
 from smsgw.gateway.answers import Answer
-from smsgw.gateway.http.description import SendOperation
+from smsgw.gateway.http.description import send_operation
 
 UTF_8 = (b"utf-8", b"utf8", b"us-ascii")
 
@@ -18,7 +18,9 @@ UTF_8 = (b"utf-8", b"utf8", b"us-ascii")
 def send_handler(admitter: Admitter) -> HTTPRouteHandler:
     """Return the route handler: bytes in, bytes out, because `core` has to parse them anyway."""
 
-    @post(PATH, operation_class=SendOperation, operation_id="sendSms", summary="Send one SMS", tags=["Messages"])
+    operation = send_operation(admitter.ttl_bounds)
+
+    @post(PATH, operation_class=operation, operation_id="sendSms", summary="Send one SMS", tags=["Messages"])
     async def send_sms(request: Request[Any, Any, Any]) -> ASGIApp:
         """Take one message for delivery. 202 means that it is safely queued; what becomes of it is told by the worker's
         `GET /api/status/{tracking_id}`."""
@@ -36,8 +38,8 @@ class Reply(msgspec.Struct, frozen=True):
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         answer = self.answer
         headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        failpoints.reach("G7")
+        start = send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await failpoints.under_way("G7", start)
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 

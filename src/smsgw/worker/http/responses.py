@@ -1,26 +1,11 @@
-"""What the worker's routes ask for and may refuse with, said in the OpenAPI document as it is done in the code."""
+"""What the worker's routes ask for and may refuse with."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, Operation
+from litestar.openapi.spec import Operation
 
-from smsgw.web.errors import ApiError, error_body
-
-_AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-
-
-class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The common error body."""
-
-    error_code: str
-    message: str
-    details: dict[str, Any] | None = None
-    tracking_id: str | None = None
-    timestamp: datetime
+from smsgw.web.errors import ApiError
 
 
 @dataclass
@@ -47,18 +32,3 @@ def not_found(what: str) -> ApiError:
 def store_unavailable() -> ApiError:
     """Return the refusal of an outage; the caller should come again soon."""
     return ApiError(503, "STORE_UNAVAILABLE", "The database does not answer. Try again.", headers={"retry-after": "1"})
-
-
-def documented(*errors: ApiError) -> dict[int, ResponseSpec]:
-    """Return the OpenAPI entries of these errors, each with its body as the example."""
-    return {error.status: _spec(error) for error in errors}
-
-
-def _spec(error: ApiError) -> ResponseSpec:
-    body = msgspec.json.decode(error_body(error.error_code, error.message, timestamp=_AT))
-    return ResponseSpec(
-        data_container=ErrorBody,
-        description=error.error_code,
-        generate_examples=False,
-        examples=[Example(summary=error.message, value=body)],
-    )

@@ -12,7 +12,8 @@ from litestar.params import FromPath
 
 from smsgw.core.keys import Client, Clients
 from smsgw.core.ports import Store, StoreUnavailableError, Story
-from smsgw.worker.http.responses import KeyedOperation, documented, not_found, store_unavailable, unauthorized
+from smsgw.web.documented import documented
+from smsgw.worker.http.responses import KeyedOperation, not_found, store_unavailable, unauthorized
 
 
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,8 @@ from smsgw.core.ports import (
     Unreadable,
 )
 from smsgw.core.providers import Providers
-from smsgw.worker.http.responses import documented, not_found, store_unavailable, unauthorized
+from smsgw.web.documented import documented
+from smsgw.worker.http.responses import not_found, store_unavailable, unauthorized
 
 _FORGED = "The signature is missing or wrong."
 
