@@ -23,14 +23,14 @@ VARIABLE = "SMSGW_FAILPOINT"
 POINTS = {
     "G1": "gateway: a valid request, nothing claimed yet",
     "G2": "gateway: the idempotency key is claimed",
-    "G3": "gateway: a unit of the quota is taken, nothing published",
+    "G3": "gateway: a unit of a finite quota is taken, nothing published",
     "G4": "gateway: the publish is written, its confirm not seen",
     "G5": "gateway: the confirm is here, the answer not stored",
     "G6": "gateway: the answer is stored, not sent",
     "G7": "gateway: the head of the answer is sent, its body not",
     "W1": "worker: messages are delivered, not inserted",
     "W2": "worker: messages are committed, not acknowledged and not started",
-    "W3": "worker: messages are acknowledged, not yet with a provider",
+    "W3": "worker: messages are acknowledged, their first calls just begin",
     "W4": "worker: the intent is committed, the provider not called",
     "W5": "worker: the request is written, no answer read",
     "W6": "worker: the answer is read, its outcome not committed",
@@ -43,8 +43,10 @@ POINTS = {
     "S1": "sweep: due messages are picked, nothing written",
     "S2": "sweep: the COMMIT of what was picked is under way",
 }
-WRITTEN_SECONDS = 0.05
-"""How long an operation is given to leave this process before a point in the middle of it is reached."""
+TURNS = 12
+"""How often the loop turns after the first step of an operation: enough to write it, too few to hear of its result."""
+CONNECT_SECONDS = {"W5": 0.25}
+"""What an operation may have to wait for before it can be written."""
 
 
 class Failpoint(msgspec.Struct):
@@ -79,9 +81,10 @@ def under_way(point: str, operation: Awaitable[T]) -> Awaitable[T]:
     return _interrupted(point, operation) if point in _armed else operation
 
 
-def arm(text: str) -> tuple[str, ...]:
-    """Arm what SMSGW_FAILPOINT says, instead of all before; return the names. Raises ValueError for a mistake."""
-    failpoints = dict(_failpoint(part.strip()) for part in text.split(";") if part.strip())
+def arm(text: str, *, tell: Callable[[str], None] = lambda _point: None) -> tuple[str, ...]:
+    """Arm what SMSGW_FAILPOINT says, instead of all before, and return the names; `tell` hears of each point just
+    before it acts. Raises ValueError for a mistake."""
+    failpoints = dict(_failpoint(part.strip(), tell) for part in text.split(";") if part.strip())
     _armed.clear()
     _armed.update(failpoints)
     return tuple(failpoints)
@@ -90,19 +93,30 @@ def arm(text: str) -> tuple[str, ...]:
 async def _interrupted(point: str, operation: Awaitable[T]) -> T:
     task = asyncio.ensure_future(operation)
     try:
-        await asyncio.wait({task}, timeout=WRITTEN_SECONDS)
+        await asyncio.wait({task}, timeout=CONNECT_SECONDS.get(point, 0))
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         reach(point)
-        return await task
-    finally:
+    except BaseException:
+        # Its end is waited for: a connection in the middle of a command is nobody else's to use.
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    return await task
 
 
-def _failpoint(text: str) -> tuple[str, Failpoint]:
+def _failpoint(text: str, tell: Callable[[str], None]) -> tuple[str, Failpoint]:
     name, _, rest = text.partition("=")
     if name not in POINTS:
         raise ValueError(f"there is no point {name!r}; there are {', '.join(POINTS)}")
     word, *modifiers = rest.split(",")
-    failpoint = Failpoint(_action(word))
+    act = _action(word)
+
+    def action() -> None:
+        tell(name)
+        act()
+
+    failpoint = Failpoint(action)
     for modifier in modifiers:
         kind, _, value = modifier.partition(":")
         if modifier == "once":

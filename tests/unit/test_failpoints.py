@@ -46,6 +46,18 @@ def test_once_and_skip() -> None:
     assert raised == [2]
 
 
+def test_a_point_says_that_it_acts() -> None:
+    told: list[str] = []
+    failpoints.arm("W4=raise:ValueError,once;G1=kill", tell=told.append)
+
+    with pytest.raises(ValueError, match="a failpoint"):
+        failpoints.reach("W4")
+    failpoints.reach("W4")
+    failpoints.reach("W8")
+
+    assert told == ["W4"]
+
+
 async def test_in_the_middle_of_an_operation() -> None:
     failpoints.arm("W5=raise:ConnectionError")
     has_begun = asyncio.Event()
@@ -57,6 +69,31 @@ async def test_in_the_middle_of_an_operation() -> None:
     with pytest.raises(ConnectionError):
         await failpoints.under_way("W5", operation())
     assert has_begun.is_set()
+
+
+async def test_an_interrupted_operation_has_ended_before_its_caller_hears_of_it() -> None:
+    failpoints.arm("W7=raise:ValueError")
+    has_ended = asyncio.Event()
+
+    async def operation() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            has_ended.set()
+
+    with pytest.raises(ValueError, match="a failpoint"):
+        await failpoints.under_way("W7", operation())
+    assert has_ended.is_set()
+
+
+async def test_an_operation_that_fails_by_itself_says_so() -> None:
+    failpoints.arm("W7=sleep:0.01")
+    broken = asyncio.get_running_loop().create_future()
+    broken.set_exception(OSError("gone"))
+
+    with pytest.raises(OSError, match="gone"):
+        await failpoints.under_way("W7", broken)
 
 
 async def test_an_operation_goes_on_after_a_sleep() -> None:

@@ -43,8 +43,12 @@ def starting(service: str) -> Iterator[None]:
 
 def _arm_failpoints(service: str) -> None:
     """Arm what a test wants to break. It is said aloud, for nobody wants it in production."""
+
+    def tell(point: str) -> None:
+        typer.echo(_line(service, "warning", "failpoint.reached", point=point), err=True)
+
     try:
-        armed = failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
+        armed = failpoints.arm(os.environ.get(failpoints.VARIABLE, ""), tell=tell)
     except ValueError as error:
         raise SettingsError(f"{failpoints.VARIABLE}: {error}") from None
     if armed:

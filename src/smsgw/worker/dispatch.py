@@ -101,6 +101,7 @@ class Dispatcher:
             self._observer(Crashed(where="dispatch", error=error, tracking_id=change.message.tracking_id))
 
     async def _ask(self, message: Message, attempt: Attempt, round_: Round) -> tuple[Change, Round | None]:
+        failpoints.reach("W4")
         result = self._too_late(message) or await self._call(message, attempt)
         return decide(
             message,
@@ -144,7 +145,6 @@ class Dispatcher:
         if adapter is None:
             return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: no such provider at this worker")
         validity = max(1, int((message.expires_at - self._clock()).total_seconds()))
-        failpoints.reach("W4")
         submit = Submit(reference=message.tracking_id, to=message.to, text=message.text, validity_seconds=validity)
         try:
             return await adapter.send(submit)
