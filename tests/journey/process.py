@@ -66,14 +66,14 @@ class Process:
         self.url = url
         self.log_path = directory / f"{name}-{secrets.token_hex(2)}.log"
         self._arguments = [sys.executable, "-m", "smsgw", *arguments]
-        self._environ = {**clean_environment(), **environ}
+        self.environ = {**clean_environment(), **environ}
         self._directory = directory
         self.popen: subprocess.Popen[bytes] = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
-                self._arguments, env=self._environ, cwd=self._directory, stdout=log, stderr=subprocess.STDOUT
+                self._arguments, env=self.environ, cwd=self._directory, stdout=log, stderr=subprocess.STDOUT
             )
 
     def wait_ready(self, seconds: float = 30) -> "Process":
@@ -116,7 +116,7 @@ class Process:
         self.popen.wait(10)
 
     def restart(self) -> "Process":
-        """Start it again after a kill or a stop."""
+        """Start it again after a kill or a stop, with what its `environ` says by now."""
         assert self.popen.poll() is not None
         self.popen = self._spawn()
         return self
