@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from ipaddress import ip_address
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from smsgw.core.admission import ClaimRules
+from smsgw.core.events import DependencyWarned
 from smsgw.core.ports import Clock, Consumer, Limits, Observer, Publisher, QueueAdmin, Store
 from smsgw.settings import QueueSettings, SettingsError
 
@@ -27,6 +29,7 @@ class Transports:
         self._databases: dict[str, Database] = {}
         self._queues: dict[str, Any] = {}
         self._opened: list[Any] = []
+        self._is_warned = False
 
     async def limits(self, url: str, *, rules: ClaimRules, quota_prefix: str) -> Limits:
         """Open the limits store of a `redis://` or `sqlite:///` URL."""
@@ -86,6 +89,7 @@ class Transports:
 
     async def _queue(self, end: str, settings: QueueSettings, *arguments: str) -> Any:
         if urlsplit(settings.url).scheme in _AMQP:
+            self._warn_of_guest(settings.url)
             rabbit = resolve_name(f"smsgw.transports.queues.rabbitmq:Rabbit{end}")
             opened = rabbit(settings, *arguments, observer=self._observer)
         else:
@@ -96,9 +100,25 @@ class Transports:
         self._opened.append(opened)
         return opened
 
+    def _warn_of_guest(self, url: str) -> None:
+        """State, once, that the broker is used with the account that everybody knows; on loopback it is the custom."""
+        place = urlsplit(url)
+        account = (place.username or "guest", place.password or "guest")
+        if account == ("guest", "guest") and not _is_loopback(place.hostname or "") and not self._is_warned:
+            self._is_warned = True
+            why = "RABBITMQ_URL, QUEUE_URL: guest:guest is an account that everybody knows; make users of your own"
+            self._observer(DependencyWarned(dependency="broker", why=why))
+
     def embedded_queue(self, settings: QueueSettings) -> Any:
         """Return the DatabaseQueue of a `sqlite:///` URL, opened once per process."""
         if settings.url not in self._queues:
             queue = resolve_name("smsgw.transports.queues.database:DatabaseQueue")
             self._queues[settings.url] = queue(settings, self.database(settings.url), clock=self._clock)
         return self._queues[settings.url]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
