@@ -45,6 +45,7 @@ def _provider(product: Product, name: str) -> Process:
     return product.named(f"provider-{name}")
 
 
+@pytest.mark.fault("F34", "I1")
 def test_a_refused_connection_leads_to_the_next_provider_at_once(product: Product) -> None:
     told = _ends(product, _send(product, REFUSING, A), "DELIVERED")
 
@@ -61,6 +62,7 @@ def test_a_provider_that_does_not_take_it_now_or_ever_leads_to_the_next(product:
     assert outcomes(told) == [(A, "rejected" if ending == "0011" else "throttled"), (LOCAL, "accepted")]
 
 
+@pytest.mark.fault("F37", "I1 I3")
 def test_a_throttled_message_waits_as_long_as_the_provider_says(product: Product) -> None:
     tracking_id = _send(product, A, ending="0003", ttl_seconds=4)
 
@@ -74,6 +76,7 @@ def test_a_throttled_message_waits_as_long_as_the_provider_says(product: Product
     assert ledger(_provider(product, A), tracking_id) == []
 
 
+@pytest.mark.fault("F34", "I1 I3")
 def test_a_provider_that_comes_back_gets_the_message(product: Product) -> None:
     going = _provider(product, GOING)
     going.kill()
@@ -91,6 +94,7 @@ def test_a_provider_that_comes_back_gets_the_message(product: Product) -> None:
     assert len(ledger(going, tracking_id)) == 1
 
 
+@pytest.mark.fault("F40", "I1 I10")
 def test_what_nobody_takes_in_time_has_expired(product: Product) -> None:
     told = _ends(product, _send(product, REFUSING, ttl_seconds=2), "FAILED")
 
@@ -114,6 +118,7 @@ def test_a_refusal_of_the_only_provider_is_final(product: Product) -> None:
     assert (told["reason"], outcomes(told)) == ("rejected", [(A, "rejected")])
 
 
+@pytest.mark.fault("F33", "I1 I3")
 def test_an_unknown_outcome_is_looked_up(product: Product) -> None:
     tracking_id = _send(product, SILENT, LOCAL)
 
@@ -125,6 +130,7 @@ def test_an_unknown_outcome_is_looked_up(product: Product) -> None:
     assert told["attempts"][0]["provider_message_id"] == entry["message_id"]
 
 
+@pytest.mark.fault("F33", "I1 I3")
 def test_an_unknown_outcome_that_nobody_can_tell_is_sent_again_and_marked(product: Product) -> None:
     tracking_id = _send(product, BLIND, ttl_seconds=5)
 
@@ -138,6 +144,7 @@ def test_an_unknown_outcome_that_nobody_can_tell_is_sent_again_and_marked(produc
     assert [bool(each.get("duplicate_risk")) for each in rounds] == [False] + [True] * (len(rounds) - 1)
 
 
+@pytest.mark.fault("F36", "I1 I3")
 def test_what_the_provider_does_not_know_is_sent_again_without_the_mark(product: Product) -> None:
     """500, and the look-up says twice that the reference is unknown: another round, until the time is over."""
     tracking_id = _send(product, A, ending="0004", ttl_seconds=5)
@@ -150,6 +157,7 @@ def test_what_the_provider_does_not_know_is_sent_again_without_the_mark(product:
     assert ledger(_provider(product, A), tracking_id) == []
 
 
+@pytest.mark.fault("F35", "I1 I3")
 def test_no_other_provider_is_asked_while_the_outcome_is_unknown(product: Product) -> None:
     told = _ends(product, _send(product, A, LOCAL, ending="0009"), "DELIVERED")
 

@@ -99,6 +99,7 @@ def test_the_gateway_is_stopped_under_load(product: Product, gateway: Process, w
     assert [line for line in refused if line["status"] >= 500] == []
 
 
+@pytest.mark.fault("F42", "I1 I2 I3")
 def test_the_worker_is_stopped_under_load(product: Product, gateway: Process, worker: Process) -> None:
     """What it is sending is finished and committed: no lease is left to run out, nothing has become unknown."""
     load = _load(gateway, "stopped-worker")
@@ -115,6 +116,7 @@ def test_the_worker_is_stopped_under_load(product: Product, gateway: Process, wo
     _check_books(product, tracking_ids)
 
 
+@pytest.mark.fault("F34", "I1")
 def test_the_provider_is_killed_under_load(product: Product, gateway: Process, worker: Process) -> None:
     """Its ledger is in its memory, so only the gateway's books can be looked at."""
     provider = product.named("provider-Provider-A")

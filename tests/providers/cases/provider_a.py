@@ -85,6 +85,8 @@ TABLE = Table(
         {"base_url": "http://provider.test", "api_key": 7},
         {"base_url": "http://provider.test", "api_key": "k", "webhook_secret": ""},
         {"base_url": "http://provider.test", "api_key": "k", "api_kee": "k"},
+        # Nothing switches the verification of certificates off.
+        {"base_url": "https://provider.test", "api_key": "k", "verify": False},
         {"base_url": "ftp://provider.test", "api_key": "k"},
         {"base_url": "provider.test", "api_key": "k"},
         {"base_url": "http://", "api_key": "k"},

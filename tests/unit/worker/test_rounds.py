@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from smsgw.core.failure import Outcome, SendResult
 from smsgw.core.lifecycle import Timers
 from smsgw.core.message import Reason, Status
@@ -26,6 +28,7 @@ async def test_an_accepted_message_is_sent_with_its_reference_and_remaining_life
     assert 0 == rig.slots.in_use
 
 
+@pytest.mark.fault("F34", "I1 I3")
 async def test_a_refused_connection_goes_to_the_next_provider_at_once() -> None:
     first, second = ScriptedProvider("A", UNREACHABLE), ScriptedProvider("B")
     rig = Rig(first, second)
@@ -94,6 +97,7 @@ async def test_an_exclusive_provider_that_is_disabled_here_is_never_overridden()
     assert [] == other.submits
 
 
+@pytest.mark.fault("F40", "I10")
 async def test_an_expired_message_is_not_sent() -> None:
     provider = ScriptedProvider("A")
     rig = Rig(provider)
@@ -108,6 +112,7 @@ async def test_an_expired_message_is_not_sent() -> None:
     assert [] == provider.submits
 
 
+@pytest.mark.fault("F40", "I1 I10")
 async def test_retries_never_outlive_the_message() -> None:
     provider = ScriptedProvider("A", *[UNREACHABLE] * 50)
     rig = Rig(provider, timers=Timers(max_attempts=50))
@@ -138,6 +143,7 @@ async def test_attempts_are_bounded_over_the_whole_life() -> None:
     assert 3 == len(provider.submits)
 
 
+@pytest.mark.fault("F37", "I1")
 async def test_retry_after_is_waited_for() -> None:
     throttled = SendResult(outcome=Outcome.THROTTLED, retry_after=timedelta(seconds=45))
     rig = Rig(ScriptedProvider("A", throttled))
@@ -160,6 +166,7 @@ async def test_smart_selection_waits_while_nobody_is_usable() -> None:
     assert (Status.QUEUED, Reason.RETRY_SCHEDULED) == (message.status, message.reason)
 
 
+@pytest.mark.fault("F32", "I3")
 async def test_a_call_does_not_start_on_a_lease_that_has_run_short() -> None:
     provider = ScriptedProvider("A")
     rig = Rig(provider)

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from smsgw.core.events import LateOutcome
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import Timers
@@ -13,6 +15,7 @@ FOUND = LookUpResult(answer=LookUp.FOUND, provider_message_id="m-9")
 ABSENT = LookUpResult(answer=LookUp.ABSENT)
 
 
+@pytest.mark.fault("F33", "I3")
 async def test_nobody_else_is_asked_while_an_outcome_is_unknown() -> None:
     second = ScriptedProvider("B")
     rig = Rig(ScriptedProvider("A", UNKNOWN), second)
@@ -26,6 +29,7 @@ async def test_nobody_else_is_asked_while_an_outcome_is_unknown() -> None:
     assert [] == second.submits
 
 
+@pytest.mark.fault("F33", "I1 I3")
 async def test_resend_asks_the_same_provider_first_and_is_marked() -> None:
     first, second = ScriptedProvider("A", UNKNOWN), ScriptedProvider("B")
     rig = Rig(second, first)
@@ -41,6 +45,7 @@ async def test_resend_asks_the_same_provider_first_and_is_marked() -> None:
     assert [2, 0] == [len(first.submits), len(second.submits)]
 
 
+@pytest.mark.fault("F33", "I1 I3")
 async def test_hold_never_sends_again() -> None:
     provider = ScriptedProvider("A", UNKNOWN)
     rig = Rig(provider, timers=Timers(resend_unknown=False))
@@ -120,6 +125,7 @@ async def test_a_dead_workers_call_is_unknown_not_sent_again_blindly() -> None:
     assert Outcome.UNKNOWN == rig.store.attempts[sent.tracking_id][1].outcome
 
 
+@pytest.mark.fault("F32", "I1 I3")
 async def test_a_worker_that_slept_past_its_lease_leaves_evidence_and_nothing_is_sent_twice() -> None:
     provider = ScriptedProvider("A")
     provider.hold = asyncio.Event()
