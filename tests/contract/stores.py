@@ -16,7 +16,7 @@ from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, Timers, begin, finish, requeue, sent
 from smsgw.core.message import Attempt, DeliveryReport, Event, EventType, Message, ReportStatus, Status
 from smsgw.core.ports import Arrival, ReceivedReport, Store
-from smsgw.core.reports import apply_report, attempt_of
+from smsgw.core.reports import apply_report
 from smsgw.transports.sql import Database, DatabaseAwayError, open_database
 from smsgw.transports.stores.database import DatabaseStore
 from smsgw.transports.stores.database.migrate import migrate
@@ -177,12 +177,9 @@ def report(
     return ReceivedReport(provider=provider, report=told, received_at=received_at)
 
 
-def decide(owner: Message, attempts: Sequence[Attempt], received: ReceivedReport) -> Change | None:
+def decide(owner: Message, attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> Change | None:
     """What the worker decides about a report."""
-    attempt = attempt_of(attempts, received.provider, received.report)
-    if attempt is None:
-        return None
-    return apply_report(owner, attempts, attempt, received.report, received.received_at, TIMERS)
+    return apply_report(owner, attempts, reports, reports[-1].received_at, TIMERS)
 
 
 async def take_in(store: Store, *arrivals: Arrival) -> list[Change]:

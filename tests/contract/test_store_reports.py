@@ -242,7 +242,7 @@ async def _sent(store: Store, message_id: str) -> Change:
 
 def _tell(message: Message, known: Any, _received: object) -> Change:
     """Only tell: the newest attempt gets a report, the message stays as it is."""
-    change = decide(message, known, report(ReportStatus.QUEUED, message_id=None, reference=message.tracking_id))
+    change = decide(message, known, [report(ReportStatus.QUEUED, message_id=None, reference=message.tracking_id)])
     assert change is not None
     assert change.finished is not None
     undecided = stores.without_outcome(change.finished)

@@ -99,7 +99,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_undecided(self) -> bool:
         """Whether a report may still settle it."""
-        return self.outcome in (None, Outcome.UNKNOWN, Outcome.ABSENT)
+        return self.outcome in (None, Outcome.UNKNOWN)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -195,11 +195,12 @@ class Store(Protocol):
         *,
         now: datetime,
         limit: int,
-        decide: Callable[[Message, Sequence[Attempt], ReceivedReport], Change | None],
+        decide: Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None],
     ) -> Sequence[AppliedReport]:
-        """Apply due inbox rows under the lock of their messages. A row without a message, or for which `decide`
-        returns None, is tried again after 1, 5, 30 and 300 s and then every 300 s, and given up (and kept) 24 h after
-        it came."""
+        """Apply due inbox rows under the lock of their messages. `decide` gets every report that was applied to the
+        message before (what its story tells of them), and the new one last. A row without a message, or for which
+        `decide` returns None, is tried again after 1, 5, 30 and 300 s and then every 300 s, and given up (and kept)
+        24 h after it came."""
 
     async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
         """Return a message of this client with attempts and events, oldest first; None for any other id."""

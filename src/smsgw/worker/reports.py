@@ -7,7 +7,7 @@ from smsgw.core.events import Crashed, ReportUnmatched
 from smsgw.core.lifecycle import Change, Timers
 from smsgw.core.message import Attempt, Message
 from smsgw.core.ports import Clock, Observer, ReceivedReport, Store
-from smsgw.core.reports import apply_report, attempt_of
+from smsgw.core.reports import apply_report
 from smsgw.worker.dispatch import moved
 
 BATCH = 100
@@ -48,13 +48,10 @@ class ReportApplier:
         except TimeoutError:
             return
 
-    def decide(self, message: Message, attempts: Sequence[Attempt], received: ReceivedReport) -> Change | None:
-        """Return what one report does to the message it is about, or None when it fits no attempt."""
-        attempt = attempt_of(attempts, received.provider, received.report)
-        if attempt is None:
-            return None
+    def decide(self, message: Message, attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> Change | None:
+        """Return what the last of a message's reports does to it; None when it fits no attempt or comes too early."""
         try:
-            return apply_report(message, attempts, attempt, received.report, self._clock(), self._timers)
+            return apply_report(message, attempts, reports, self._clock(), self._timers)
         except Exception as error:  # noqa: BLE001  (a report that nobody understands must not block its neighbours)
             self._observer(Crashed(where="reports", error=error, tracking_id=message.tracking_id))
             return None

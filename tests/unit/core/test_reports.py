@@ -9,40 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smsgw.core.failure import Outcome
-from smsgw.core.lifecycle import TRANSITIONS
-from smsgw.core.message import Attempt, DeliveryReport, EventType, Message, Reason, ReportStatus, Status
+from smsgw.core.message import Attempt, EventType, Message, Reason, ReportStatus, Status
 from smsgw.core.reports import apply_report, attempt_of
-from tests.unit.core.building import NOW, SECOND, TIMERS, attempt, message, report
+from tests.unit.core.building import NOW, SECOND, TIMERS, attempt, message
+from tests.unit.core.reporting import apply_all, read, received
 
-Told = tuple[str, DeliveryReport]
 State = tuple[Message, tuple[Attempt, ...]]
 
 
-def _apply(state: State, told: Sequence[Told]) -> State:
+def _apply(state: State, told: Sequence[str]) -> State:
     """Apply reports one after the other, as a store does."""
-    current, attempts = state
-    for provider, each in told:
-        found = attempt_of(attempts, provider, each)
-        if found is None:
-            continue
-        change = apply_report(current, attempts, found, each, NOW + 5 * SECOND, TIMERS)
-        assert change.message.fence in (current.fence, current.fence + 1)
-        assert change.message is current or change.message.status in TRANSITIONS[current.status]
-        current = change.message
-        attempts = tuple(change.finished if one.number == found.number else one for one in attempts)  # type: ignore[misc]
-    return current, attempts
+    end = apply_all(*state, read(told))
+    return end.message, end.attempts
 
 
 def _row(state: State) -> State:
     """Return what must not depend on the order: everything but how often and when the row was written."""
     current, attempts = state
     return msgspec.structs.replace(current, fence=0, updated_at=NOW), attempts
-
-
-def _told(*words: str) -> list[Told]:
-    """Read `A:x:delivered`: provider, message id (or nothing), status."""
-    split = [word.split(":") for word in words]
-    return [(who, report(ReportStatus[status.upper()], message_id=id_ or None)) for who, id_, status in split]
 
 
 _UNKNOWN = attempt(1, "A", Outcome.UNKNOWN)
@@ -85,7 +69,7 @@ def test_any_order_with_any_duplicates_ends_in_the_same_rows(name: str, data: st
     told = data.draw(st.lists(letters, min_size=1, max_size=4, unique=True))
     shuffled = data.draw(st.permutations([*told, *data.draw(st.lists(st.sampled_from(told), max_size=3))]))
 
-    straight, mixed = _apply(_STATES[name], _told(*told)), _apply(_STATES[name], _told(*shuffled))
+    straight, mixed = _apply(_STATES[name], told), _apply(_STATES[name], shuffled)
 
     assert _row(straight) == _row(mixed)
 
@@ -95,7 +79,7 @@ def test_any_order_with_any_duplicates_ends_in_the_same_rows(name: str, data: st
 @settings(max_examples=60, deadline=None)
 def test_contradicting_message_ids_end_in_the_same_message(name: str, told: list[str]) -> None:
     """Several ids for one call (a vendor that reports each part of a long text): the message ends alike."""
-    ends = [_apply(_STATES[name], _told(*order)) for order in permutations(told)]
+    ends = [_apply(_STATES[name], list(order)) for order in permutations(told)]
 
     assert len({repr(_row(end)[0]) for end in ends}) == 1
     assert len({repr([(each.outcome, each.report) for each in attempts]) for _, attempts in ends}) == 1
@@ -105,7 +89,7 @@ def test_contradicting_message_ids_end_in_the_same_message(name: str, told: list
 def test_a_repeated_report_without_an_id_settles_one_attempt_only(told: tuple[str, ...]) -> None:
     state = message(status=Status.UNKNOWN, attempts_made=2), (_UNKNOWN, attempt(2, "A", Outcome.UNKNOWN))
 
-    end, attempts = _apply(state, _told(*told))
+    end, attempts = _apply(state, told)
 
     assert [(each.outcome, each.report) for each in attempts] == [
         (Outcome.UNKNOWN, None),
@@ -150,7 +134,7 @@ def test_a_repeated_report_without_an_id_settles_one_attempt_only(told: tuple[st
 def test_what_reports_do(
     state: str, told: list[str], status: Status, reason: Reason | None, provider: str | None
 ) -> None:
-    end, _ = _apply(_STATES[state], _told(*told))
+    end, _ = _apply(_STATES[state], told)
 
     assert (status, reason, provider) == (end.status, end.reason, end.provider_final)
 
@@ -159,14 +143,14 @@ def test_what_changes_nothing_keeps_the_fence() -> None:
     """A call in flight must still be able to settle."""
     start = _STATES["resend in flight"][0]
 
-    end, _ = _apply(_STATES["resend in flight"], _told("A:x:failed"))
+    end, _ = _apply(_STATES["resend in flight"], ["A:x:failed"])
 
     assert start == end
 
 
 def test_sent_waits_for_a_final_report_and_keeps_its_first_deadline() -> None:
-    waiting, _ = _apply(_STATES["both unknown"], _told("A::sent"))
-    again, _ = _apply(_STATES["both unknown"], _told("A::sent", "B::sent"))
+    waiting, _ = _apply(_STATES["both unknown"], ["A::sent"])
+    again, _ = _apply(_STATES["both unknown"], ["A::sent", "B::sent"])
 
     assert NOW + 5 * SECOND + TIMERS.report_deadline == waiting.due_at
     assert (waiting.due_at, "B") == (again.due_at, again.provider_final)
@@ -174,10 +158,10 @@ def test_sent_waits_for_a_final_report_and_keeps_its_first_deadline() -> None:
 
 def test_a_positive_report_corrects_a_failure_and_says_so() -> None:
     failed, attempts = _STATES["failed"]
-    good = report(ReportStatus.DELIVERED, message_id="x")
 
-    change = apply_report(failed, attempts, attempts[0], good, NOW, TIMERS)
+    change = apply_report(failed, attempts, read(["A:x:delivered"]), NOW, TIMERS)
 
+    assert change is not None
     assert [each.event_type for each in change.events] == [EventType.REPORT, EventType.DELIVERED]
     assert change.events[1].details == {"attempt": 1, "corrected": True}
     assert change.finished == msgspec.structs.replace(
@@ -187,10 +171,12 @@ def test_a_positive_report_corrects_a_failure_and_says_so() -> None:
 
 def test_the_story_tells_what_the_provider_said() -> None:
     failed, attempts = _STATES["sent"]
-    bad = msgspec.structs.replace(report(ReportStatus.UNDELIVERED, message_id="x"), error_code="7", reported_at=NOW)
+    (bad,) = read(["A:x:undelivered"])
+    told = msgspec.structs.replace(bad.report, error_code="7", reported_at=NOW)
 
-    change = apply_report(failed, attempts, attempts[0], bad, NOW, TIMERS)
+    change = apply_report(failed, attempts, [msgspec.structs.replace(bad, report=told)], NOW, TIMERS)
 
+    assert change is not None
     assert change.events[0].details == {
         "status": "undelivered",
         "attempt": 1,
@@ -217,6 +203,6 @@ _ATTEMPTS = (
 def test_a_report_belongs_to_an_attempt_of_its_provider(
     provider: str, message_id: str | None, number: int | None
 ) -> None:
-    found = attempt_of(_ATTEMPTS, provider, report(ReportStatus.SENT, message_id=message_id))
+    found = attempt_of(_ATTEMPTS, [received(provider, ReportStatus.SENT, message_id)])
 
     assert number == (found.number if found else None)

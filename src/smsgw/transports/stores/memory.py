@@ -24,6 +24,8 @@ from smsgw.transports.stores.semantics import (
     with_evidence,
 )
 
+Decide = Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None]
+
 
 class _Parked(msgspec.Struct):
     """One row of the inbox."""
@@ -31,6 +33,7 @@ class _Parked(msgspec.Struct):
     received: ReceivedReport
     due_at: datetime | None
     tries: int = 0
+    applied_to: UUID | None = None
 
 
 class MemoryStore:
@@ -106,7 +109,7 @@ class MemoryStore:
         *,
         now: datetime,
         limit: int,
-        decide: Callable[[Message, Sequence[Attempt], ReceivedReport], Change | None],
+        decide: Decide,
     ) -> Sequence[AppliedReport]:
         """See the port."""
         self._check()
@@ -224,23 +227,21 @@ class MemoryStore:
         key = (received.provider, received.report.dedupe_key)
         self.inbox.setdefault(key, _Parked(received, due_at=received.received_at))
 
-    def _apply_report(
-        self,
-        parked: _Parked,
-        decide: Callable[[Message, Sequence[Attempt], ReceivedReport], Change | None],
-        now: datetime,
-    ) -> AppliedReport:
+    def _apply_report(self, parked: _Parked, decide: Decide, now: datetime) -> AppliedReport:
         owner = self._owner_of(parked.received)
         message = self.messages.get(owner) if owner else None
-        known = tuple(self.attempts[message.tracking_id].values()) if message else ()
-        change = decide(message, known, parked.received) if message else None
+        change = self._decided(message, parked.received, decide) if message else None
         parked.tries += 1
         if change is None:
             parked.due_at = next_try(parked.received.received_at, parked.tries, now)
             return AppliedReport(received=parked.received, change=None, is_given_up=parked.due_at is None)
-        parked.due_at = None
+        parked.due_at, parked.applied_to = None, owner
         self._write(change)
         return AppliedReport(received=parked.received, change=change)
+
+    def _decided(self, message: Message, received: ReceivedReport, decide: Decide) -> Change | None:
+        applied = [each.received for each in self.inbox.values() if each.applied_to == message.tracking_id]
+        return decide(message, tuple(self.attempts[message.tracking_id].values()), [*applied, received])
 
     def _owner_of(self, received: ReceivedReport) -> UUID | None:
         theirs, reference = received.report.provider_message_id, as_uuid(received.report.reference)

@@ -13,13 +13,21 @@ from smsgw import failpoints
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Message
 from smsgw.core.ports import AppliedReport, ReceivedReport
-from smsgw.transports.stores.database.rows import MESSAGE_COLUMNS, Row, attempt_of, message_of, report_of, report_row
+from smsgw.transports.stores.database.rows import (
+    MESSAGE_COLUMNS,
+    Row,
+    attempt_of,
+    message_of,
+    report_of,
+    report_row,
+    told_report_of,
+)
 from smsgw.transports.stores.database.schema import attempts, report_inbox
 from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.database.writing import update_messages, write_findings, write_stories
 from smsgw.transports.stores.semantics import as_uuid, merged, next_try
 
-Decide = Callable[[Message, Sequence[Attempt], ReceivedReport], Change | None]
+Decide = Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None]
 
 
 async def store_reports(connection: AsyncConnection, statements: Statements, reports: Sequence[ReceivedReport]) -> int:
@@ -48,35 +56,45 @@ async def apply_reports(
 class _Desk:
     """The messages that a batch of reports is about, locked, each as the reports before have left it."""
 
-    def __init__(self, messages: dict[UUID, Message], known: dict[UUID, dict[int, Attempt]]) -> None:
+    def __init__(
+        self,
+        messages: dict[UUID, Message],
+        known: dict[UUID, dict[int, Attempt]],
+        told: dict[UUID, list[ReceivedReport]],
+    ) -> None:
         self._messages = messages
         self._attempts = known
+        self._told = told
         self._changes: list[Change] = []
         self._moved: list[Change] = []
         self._inbox: list[Row] = []
 
     @classmethod
     async def open(cls, connection: AsyncConnection, statements: Statements, owners: Sequence[UUID]) -> "_Desk":
-        """Lock the messages, then read their attempts."""
+        """Lock the messages, then read their attempts and what their stories tell of earlier reports."""
         known: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
+        told: dict[UUID, list[ReceivedReport]] = defaultdict(list)
         if not owners:
-            return cls({}, known)
+            return cls({}, known, told)
         locked = await connection.execute(statements.locked(MESSAGE_COLUMNS, owners))
         messages = {message.tracking_id: message for message in map(message_of, locked)}
         for tracking_id, attempt in map(attempt_of, await connection.execute(statements.attempts_of(owners))):
             known[tracking_id][attempt.number] = attempt
-        return cls(messages, known)
+        for tracking_id, report in map(told_report_of, await connection.execute(statements.reports_told(owners))):
+            told[tracking_id].append(report)
+        return cls(messages, known, told)
 
     def apply(self, row: Any, owner: UUID | None, decide: Decide, now: datetime) -> AppliedReport:
         """Let one report change its message, or put it off."""
         received = report_of(row)
         message = self._messages.get(owner) if owner else None
-        change = decide(message, tuple(self._attempts[message.tracking_id].values()), received) if message else None
+        change = self._decided(message, received, decide) if message else None
         if message is None or change is None:
             due_at = next_try(received.received_at, row["tries"] + 1, now)
             self._note(row, due_at=due_at, applied_at=None, tracking_id=None)
             return AppliedReport(received=received, change=None, is_given_up=due_at is None)
         self._absorb(message, change)
+        self._told[message.tracking_id].append(received)
         self._note(row, due_at=None, applied_at=now, tracking_id=message.tracking_id)
         return AppliedReport(received=received, change=change)
 
@@ -86,6 +104,10 @@ class _Desk:
         await write_findings(connection, statements, self._changes)
         await write_stories(connection, statements, self._changes)
         await connection.execute(statements.update_report, self._inbox)
+
+    def _decided(self, message: Message, received: ReceivedReport, decide: Decide) -> Change | None:
+        known, told = self._attempts[message.tracking_id], self._told[message.tracking_id]
+        return decide(message, tuple(known.values()), [*told, received])
 
     def _absorb(self, message: Message, change: Change) -> None:
         known = self._attempts[message.tracking_id]

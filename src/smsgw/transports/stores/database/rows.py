@@ -154,6 +154,18 @@ def report_of(row: Mapping[str, Any]) -> ReceivedReport:
     return ReceivedReport(provider=row["provider"], report=report, received_at=row["received_at"])
 
 
+def told_report_of(row: Sequence[Any]) -> tuple[UUID, ReceivedReport]:
+    """Return the report that an event (tracking_id, provider, details, created_at) tells of, and whose it is."""
+    tracking_id, provider, details, created_at = row
+    report = DeliveryReport(
+        status=ReportStatus[details["status"].upper()],
+        provider_message_id=details.get("provider_message_id"),
+        reference=str(tracking_id),
+        dedupe_key="",
+    )
+    return tracking_id, ReceivedReport(provider=provider, report=report, received_at=created_at)
+
+
 def beat_of(row: Sequence[Any]) -> GatewayBeat:
     """Return the beat of a row of `gateway_heartbeats`."""
     return GatewayBeat(**dict(zip(GatewayBeat.__struct_fields__, row, strict=True)))

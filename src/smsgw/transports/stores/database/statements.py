@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smsgw.core.failure import Outcome
-from smsgw.core.message import Status
+from smsgw.core.message import EventType, Status
 from smsgw.transports.stores.database.rows import ATTEMPT_COLUMNS, MESSAGE_COLUMNS, Row, without_nul
 from smsgw.transports.stores.database.schema import (
     Json,
@@ -108,6 +108,15 @@ class Statements:
             sa.select(*ATTEMPT_COLUMNS)
             .where(self.among(attempts.c.tracking_id, tracking_ids))
             .order_by(attempts.c.number)
+        )
+
+    def reports_told(self, tracking_ids: Sequence[Any]) -> sa.Select[Any]:
+        """Return what the stories of these messages tell of delivery reports, oldest first."""
+        told = message_events.c
+        return (
+            sa.select(told.tracking_id, told.provider, told.details, told.created_at)
+            .where(self.among(told.tracking_id, tracking_ids), told.event_type == EventType.REPORT.value)
+            .order_by(told.id)
         )
 
     def _bulk(self, table: sa.Table, unless: Sequence[str] = ()) -> Any:

@@ -1,0 +1,63 @@
+"""An inbox without a store: reports applied one after the other, those that come too early tried again."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from smsgw.core.lifecycle import TRANSITIONS, Change
+from smsgw.core.message import Attempt, Message, ReportStatus
+from smsgw.core.ports import ReceivedReport
+from smsgw.core.reports import apply_report
+from tests.unit.core.building import NOW, SECOND, TIMERS, report
+
+
+class Inbox(msgspec.Struct):
+    """A message with its attempts, the reports that were applied to it, and those that still wait."""
+
+    message: Message
+    attempts: tuple[Attempt, ...]
+    applied: tuple[ReceivedReport, ...] = ()
+    waiting: tuple[ReceivedReport, ...] = ()
+
+    def take(self, received: ReceivedReport) -> Change | None:
+        """Apply one report; whatever waited is tried again after it, as the inbox does in time."""
+        change = self._apply(received)
+        if change is None:
+            self.waiting = (*self.waiting, received)
+            return None
+        for early in self.waiting:
+            if self._apply(early) is not None:
+                self.waiting = tuple(each for each in self.waiting if each is not early)
+        return change
+
+    def _apply(self, received: ReceivedReport) -> Change | None:
+        reports = (*self.applied, received)
+        change = apply_report(self.message, self.attempts, reports, NOW + 5 * SECOND, TIMERS)
+        if change is None:
+            return None
+        assert change.message.fence in (self.message.fence, self.message.fence + 1)
+        assert change.message is self.message or change.message.status in TRANSITIONS[self.message.status]
+        assert change.finished is not None
+        known = change.finished
+        self.message, self.applied = change.message, reports
+        self.attempts = tuple(known if each.number == known.number else each for each in self.attempts)
+        return change
+
+
+def received(provider: str, status: ReportStatus, message_id: str | None = None) -> ReceivedReport:
+    """Return a verified report."""
+    return ReceivedReport(provider=provider, report=report(status, message_id=message_id), received_at=NOW)
+
+
+def read(words: Iterable[str]) -> list[ReceivedReport]:
+    """Read `A:x:delivered`: provider, message id (or nothing), status."""
+    split = [word.split(":") for word in words]
+    return [received(who, ReportStatus[status.upper()], id_ or None) for who, id_, status in split]
+
+
+def apply_all(message: Message, attempts: Sequence[Attempt], reports: Iterable[ReceivedReport]) -> Inbox:
+    """Apply reports in this order."""
+    inbox = Inbox(message, tuple(attempts))
+    for each in reports:
+        inbox.take(each)
+    return inbox
