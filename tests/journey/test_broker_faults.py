@@ -1,0 +1,230 @@
+"""The broker dies, freezes, raises an alarm, fills up, loses the queue, stays away: no 202 is lost, no 503 is a lie."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import aiormq
+import pytest
+
+from smsgw.transports.stores.database.migrate import migrate
+from tests.invariants import Call, Caller
+from tests.journey.books import all_reach, statuses
+from tests.journey.calling import Load
+from tests.journey.process import Process, until
+from tests.journey.product import OTHER_KEY, Product, running
+from tests.journey.promises import kept
+from tests.servers import OwnRabbitmq
+from tests.services import free_database
+
+SLACK = float(os.environ.get("SMSGW_TEST_SLACK", "1"))
+PUBLISH_SECONDS = 3
+AWAY_SECONDS = 12
+"""Instead of 70 s, which is longer than the 60 s of aio-pika's iterators that we do not use. It is longer than each of
+our own waits for a broker that is away: 5 s to connect, 2 s between tries."""
+
+
+@pytest.fixture(scope="module")
+def shared(
+    _module_rabbitmq: OwnRabbitmq, redis_url: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
+    with free_database(postgres_url) as database_url:
+        migrate(database_url, wait_seconds=10, say=lambda _line: None)
+        services = {"REDIS_URL": redis_url, "RABBITMQ_URL": _module_rabbitmq.url, "DATABASE_URL": database_url}
+        with running(tmp_path_factory.mktemp("broker"), services) as product:
+            product.add_provider("Provider-A", "--latency", "0.05")
+            product.start()
+            # RabbitMQ 3.10 loses a quorum queue that was declared just before a SIGKILL.
+            _module_rabbitmq.ctl("eval", "dets:sync(ra_directory_reverse).")
+            yield product
+            _module_rabbitmq.thaw()
+            _module_rabbitmq.start()
+
+
+@pytest.fixture
+def product(own_rabbitmq: OwnRabbitmq, shared: Product) -> Product:
+    """The module's product with everything there, whatever the test before did."""
+    for process in shared.processes:
+        process.wait_ready()
+    return shared
+
+
+@pytest.fixture
+def gateway(product: Product) -> Process:
+    return product.named("gateway")
+
+
+@pytest.fixture
+def worker(product: Product) -> Iterator[Process]:
+    worker = product.named("worker")
+    yield worker
+    worker.popen.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def caller(product: Product, gateway: Process) -> Caller:
+    return Caller(product.clients, gateway)
+
+
+def _until_refused(caller: Caller, *, limit: int = 50, **arguments: str) -> list[Call]:
+    """Send, a key each, until one is not accepted; return all of them."""
+    calls: list[Call] = []
+    while not calls or calls[-1].is_accepted:
+        assert len(calls) < limit
+        calls.append(caller.send(idempotency_key=f"{arguments['word']}-{len(calls)}", key=OTHER_KEY))
+    return calls
+
+
+def _is_honest(call: Call) -> bool:
+    """Whether a refusal says what a caller needs: why, when again, and the id that the message will have."""
+    told = (call.status, call.answer.get("error_code"))
+    return told == (503, "BROKER_UNAVAILABLE") and bool(call.retry_after) and bool(call.tracking_id)
+
+
+@pytest.mark.fault("F18", "I1 I2 I3 I4 I12")
+def test_a_killed_broker_under_load(
+    product: Product, gateway: Process, caller: Caller, own_rabbitmq: OwnRabbitmq
+) -> None:
+    load = Load(150, lambda number: caller.insist(f"killed-{number}"))
+
+    load.wait_for(40)
+    own_rabbitmq.kill()
+    gateway.wait_unready(naming="broker")
+    own_rabbitmq.start()
+    gateway.wait_ready(10 * SLACK)
+    tracking_ids = load.results()
+
+    refused = [call for call in caller.calls if call.status == 503]
+    assert len(set(tracking_ids)) == 150
+    assert refused
+    assert all(_is_honest(call) for call in refused)
+    assert {call.tracking_id for call in refused} <= set(tracking_ids)
+    assert kept(product, caller)
+
+
+@pytest.mark.fault("F19", "I1 I2 I3 I11 I12")
+def test_a_frozen_broker_is_left_and_what_it_was_given_is_sent_after_the_thaw(
+    product: Product, gateway: Process, worker: Process, caller: Caller, own_rabbitmq: OwnRabbitmq
+) -> None:
+    """Nobody retries: the publish that timed out is on its way all the same, which is why it is not called failed."""
+    own_rabbitmq.freeze()
+    written = caller.send(idempotency_key="written", timeout=20)
+    for process in (gateway, worker):
+        process.wait_unready(naming="broker", seconds=33)
+    later = caller.send(idempotency_key="later", timeout=20)
+    own_rabbitmq.thaw()
+    for process in (gateway, worker):
+        process.wait_ready(10 * SLACK)
+    assert written.tracking_id is not None
+    all_reach(product, [written.tracking_id], "DELIVERED")
+    tracking_id = caller.insist("later")
+
+    assert _is_honest(written)
+    assert _is_honest(later)
+    assert PUBLISH_SECONDS <= written.seconds < PUBLISH_SECONDS + SLACK
+    assert later.seconds < PUBLISH_SECONDS + SLACK
+    assert later.tracking_id == tracking_id
+    assert kept(product, caller)
+
+
+@pytest.mark.fault("F20", "I1 I2 I3 I11 I12")
+def test_a_memory_alarm_stops_publishing_only_and_ends_by_itself(
+    product: Product, gateway: Process, worker: Process, caller: Caller, own_rabbitmq: OwnRabbitmq
+) -> None:
+    worker.popen.send_signal(signal.SIGSTOP)
+    before = [caller.insist(f"before-alarm-{number}") for number in range(5)]
+    own_rabbitmq.ctl("set_vm_memory_high_watermark", "0")
+    unknown = caller.send(idempotency_key="in-alarm", timeout=20)
+    gateway.wait_unready(naming="broker")
+    refused = caller.send(idempotency_key="refused-in-alarm", timeout=20)
+    worker.popen.send_signal(signal.SIGCONT)
+    all_reach(product, before, "DELIVERED")
+    is_still_unready = bool(gateway.problems())
+    own_rabbitmq.ctl("set_vm_memory_high_watermark", "0.6")
+    gateway.wait_ready(10 * SLACK)
+    assert unknown.tracking_id is not None
+    all_reach(product, [unknown.tracking_id], "DELIVERED")
+
+    assert is_still_unready
+    assert _is_honest(unknown)
+    assert _is_honest(refused)
+    assert refused.seconds < 1 * SLACK < unknown.seconds
+    assert refused.tracking_id not in statuses(product)
+    assert kept(product, caller)
+
+
+@pytest.mark.fault("F21", "I1 I2 I3 I4 I6 I12")
+def test_a_full_queue_refuses_gives_quota_and_key_back_and_keeps_what_it_took(
+    product: Product, worker: Process, caller: Caller, own_rabbitmq: OwnRabbitmq
+) -> None:
+    outbound = product.environ["RABBITMQ_QUEUE_OUTBOUND"]
+    worker.kill()
+    own_rabbitmq.ctl("set_policy", "full", f"^{outbound}$", '{"max-length":10}', "--apply-to", "queues")
+    calls = _until_refused(caller, word="full")
+    again = caller.send(idempotency_key=f"full-{len(calls) - 1}", key=OTHER_KEY)
+    worker.restart()
+    last = caller.insist(f"full-{len(calls) - 1}", key=OTHER_KEY)
+    own_rabbitmq.ctl("clear_policy", "full")
+
+    assert len(calls) > 10
+    assert _is_honest(calls[-1])
+    # The key is free: the retry is neither 409 nor another message.
+    assert (again.status, again.tracking_id) == (503, calls[-1].tracking_id) == (503, last)
+    assert kept(product, caller)
+
+
+@pytest.mark.fault("F22", "I1 I2 I3 I11 I12")
+def test_a_deleted_queue_is_503_and_counted_never_202_and_comes_back(
+    product: Product, gateway: Process, worker: Process, caller: Caller, own_rabbitmq: OwnRabbitmq
+) -> None:
+    metric = 'smsgw_requests_refused_total{error_code="BROKER_UNAVAILABLE"}'
+    counted = gateway.metric(metric) or 0
+    # The worker would declare it again before the gateway has noticed anything.
+    worker.popen.send_signal(signal.SIGSTOP)
+    asyncio.run(_delete_queue(product))
+
+    first = caller.send(idempotency_key="deleted")
+    tracking_id = caller.insist("deleted")
+    worker.popen.send_signal(signal.SIGCONT)
+    refused = [call for call in caller.calls if call.status == 503]
+
+    assert first in refused
+    assert all(_is_honest(call) and call.tracking_id == tracking_id for call in refused)
+    assert gateway.metric(metric) == counted + len(refused)
+    worker.wait_ready()
+    assert kept(product, caller)
+
+
+@pytest.mark.fault("F24", "I1 I2 I3 I11 I12")
+@pytest.mark.parametrize("how", ["restart", "stop_app"])
+def test_what_waits_survives_a_broker_that_is_away_and_flows_again(
+    product: Product, worker: Process, caller: Caller, own_rabbitmq: OwnRabbitmq, how: str
+) -> None:
+    """A consumer that the broker shows proves nothing: the messages have to arrive."""
+    worker.popen.send_signal(signal.SIGSTOP)
+    waiting = [caller.insist(f"waiting-{how}-{number}") for number in range(20)]
+    if how == "restart":
+        own_rabbitmq.stop()
+        worker.popen.send_signal(signal.SIGCONT)
+        own_rabbitmq.start()
+    else:
+        own_rabbitmq.ctl("stop_app")
+        gone = time.monotonic()
+        worker.popen.send_signal(signal.SIGCONT)
+        worker.wait_unready(naming="broker")
+        until(lambda: time.monotonic() - gone > AWAY_SECONDS, seconds=AWAY_SECONDS + 5)
+        own_rabbitmq.ctl("start_app")
+    returned = time.monotonic()
+    all_reach(product, waiting, "DELIVERED", "SENT")
+    seconds = time.monotonic() - returned
+    caller.insist(f"after-{how}")
+
+    assert seconds < 15 * SLACK
+    assert kept(product, caller)
+
+
+async def _delete_queue(product: Product) -> None:
+    async with aiormq.connect(product.environ["RABBITMQ_URL"]) as connection:
+        await (await connection.channel()).queue_delete(product.environ["RABBITMQ_QUEUE_OUTBOUND"])
