@@ -42,14 +42,14 @@ def _product_books(product: Product) -> dict[str, Any]:
     texts = {f"{each.name} {each.url}": each.log_path.read_text("utf-8", "replace") for each in product.processes}
     with psycopg.connect(environ["DATABASE_URL"], row_factory=psycopg.rows.dict_row) as connection:
         rows = _messages(lambda query: connection.execute(query.encode()).fetchall())
-    depths = asyncio.run(_depths(environ["RABBITMQ_URL"], environ["RABBITMQ_QUEUE_OUTBOUND"]))
+    waiting, dead = queue_depths(product)
     return {
         **rows,
         "accepts": [each for found in accepts.values() for each in found or ()],
         "ledgered": frozenset(name for name, found in accepts.items() if found is not None),
         "quotas": _redis_quotas(product),
-        "queues": {"outbound": depths[0]},
-        "dead": depths[1],
+        "queues": {"outbound": waiting},
+        "dead": dead,
         "unready": {name: why for name, why in map(_complaint, _roles(product)) if why},
         "texts": texts,
         "secrets": _secrets(product),
@@ -156,8 +156,12 @@ def _redis_quotas(product: Product) -> list[Quota]:
     return found
 
 
-async def _depths(url: str, outbound: str) -> tuple[int, int]:
+def queue_depths(product: Product) -> tuple[int, int]:
     """Return how many messages are ready in the outbound queue and in its dead-letter queue."""
+    return asyncio.run(_depths(product.environ["RABBITMQ_URL"], product.environ["RABBITMQ_QUEUE_OUTBOUND"]))
+
+
+async def _depths(url: str, outbound: str) -> tuple[int, int]:
     connection = await aiormq.connect(url)
     try:
         channel = await connection.channel()
