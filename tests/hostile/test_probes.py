@@ -26,7 +26,8 @@ ROLES = pytest.mark.parametrize("role", POSTS)
 
 
 @asynccontextmanager
-async def _connected(process: Process) -> AsyncIterator[Connection]:
+async def connected(process: Process) -> AsyncIterator[Connection]:
+    """A raw connection to a role, closed with the block."""
     place = urlsplit(process.url)
     connection = Connection(*await asyncio.open_connection(place.hostname, place.port))
     try:
@@ -37,7 +38,7 @@ async def _connected(process: Process) -> AsyncIterator[Connection]:
 
 async def _ask(process: Process, data: bytes) -> tuple[Answer | None, bool]:
     """Send bytes on a connection of their own; return the answer and whether the connection ended behind it."""
-    async with _connected(process) as connection:
+    async with connected(process) as connection:
         await connection.send(data)
         answer = await connection.answer()
         if answer is None or answer.headers.get("connection") != "close":
@@ -78,7 +79,7 @@ async def test_slow_heads_and_bodies_are_ended_within_their_five_seconds(product
     }
 
     async def ends(data: bytes) -> tuple[int | None, float]:
-        async with _connected(process) as connection:
+        async with connected(process) as connection:
             began = time.monotonic()
             await connection.send(data)
             answer = await connection.answer()
@@ -94,7 +95,7 @@ async def test_slow_heads_and_bodies_are_ended_within_their_five_seconds(product
 
 @ROLES
 async def test_a_body_that_is_cut_off_is_nobodys_fault(product: Product, role: str) -> None:
-    async with _connected(product.named(role)) as connection:
+    async with connected(product.named(role)) as connection:
         await connection.send(POSTS[role] + b"Content-Length: 10\r\n\r\nabc")
         connection.end()
 
@@ -107,7 +108,7 @@ async def test_a_body_that_is_cut_off_is_nobodys_fault(product: Product, role: s
 async def test_health_probes_of_load_balancers(product: Product, role: str, path: bytes) -> None:
     process = product.named(role)
 
-    async with _connected(process) as connection:
+    async with connected(process) as connection:
         await connection.send(b"HEAD " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         head, body = await connection.everything()
 
@@ -120,7 +121,7 @@ async def test_a_hundred_is_continued_and_two_equal_lengths_are_one_message_or_n
     gateway = product.named("gateway")
     length = b"Content-Length: %d\r\n" % len(MESSAGE)
 
-    async with _connected(gateway) as connection:
+    async with connected(gateway) as connection:
         await connection.send(SEND + length + b"Expect: 100-continue\r\n\r\n")
         first = await connection.answer()
         await connection.send(MESSAGE)
@@ -140,7 +141,7 @@ async def test_a_refused_request_is_not_the_prefix_of_another(product: Product) 
     before = gateway.metric("sms_send_requests_total")
 
     for lie in (b"Content-Length: 3\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked"):
-        async with _connected(gateway) as connection:
+        async with connected(gateway) as connection:
             await connection.send(SEND + lie + b"\r\n\r\n0\r\n\r\n" + hidden)
             head, rest = await connection.everything()
         assert head.startswith(b"HTTP/1.1 400 ")
