@@ -1,15 +1,18 @@
 """Every route has an authentication rule: it is on the list of what is public, or it answers strangers with 401."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from litestar import Litestar
 
 from smsgw.core.admission import ClaimRules
-from smsgw.core.ports import Forged, ReportRequest
+from smsgw.core.lifecycle import Change
+from smsgw.core.message import Message, Status
+from smsgw.core.ports import Arrival, Forged, ReportRequest
 from smsgw.core.providers import Providers
 from smsgw.gateway.app import Gateway, build_gateway_app
 from smsgw.settings import load_gateway
@@ -24,7 +27,15 @@ PUBLIC = {"/healthz", "/readyz", "/metrics", "/docs", "/schema", "/openapi.json"
 """What strangers may read. Everything below these, too: /docs and /schema have assets and variants."""
 _BODY = {"to": "+989121234567", "text": "hello"}
 _PROVIDERS = '{"Provider-A": {"is_active": true, "is_operational": true}}'
-_CLIENTS = '{"key-of-the-shop": {"name": "shop", "is_active": true, "daily_quota": null}}'
+_CLIENTS = json.dumps(
+    {
+        f"key-of-the-{name}": {"name": name, "id": name, "is_active": True, "daily_quota": None, "scopes": scopes}
+        for name, scopes in {"shop": ["send"], "bank": ["send"], "operator": ["ops"]}.items()
+    }
+)
+_OF_THE_BANK = UUID("00000000-0000-4000-8000-00000000000b")
+_OF_NOBODY = UUID("00000000-0000-4000-8000-000000000001")
+_STORE = MemoryStore()
 
 
 class _Suspicious:
@@ -60,7 +71,7 @@ def _gateway() -> Any:
 def _worker() -> Any:
     clients = load_gateway({"CLIENT_CONFIG": _CLIENTS, "PROVIDERS_CONFIG": _PROVIDERS}).clients
     handlers = build_worker_handlers(
-        store=MemoryStore(),
+        store=_STORE,
         clients=lambda: clients,
         providers={"Provider-A": _Suspicious()},  # type: ignore[dict-item]
         configured=lambda: Providers.parse(_PROVIDERS),
@@ -105,22 +116,66 @@ def test_there_is_something_to_protect() -> None:
     assert [path for role, _, path in _PRIVATE if role == "worker"]
 
 
+async def _ask(role: str, method: str, path: str, *, of: UUID = _OF_NOBODY, **arguments: Any) -> httpx.Response:
+    address = path.replace("{tracking_id:str}", str(of)).replace("{provider:str}", "Provider-A")
+    assert "{" not in address, f"teach this test what {path} means"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_APPS[role]), base_url="http://role") as caller:
+        return await caller.request(method, address, json=_BODY, **arguments)
+
+
 @pytest.mark.parametrize(("role", "method", "path"), _PRIVATE)
 @pytest.mark.parametrize(
-    "headers",
-    [{}, {"API-Key": ""}, {"API-Key": "wrong"}, {"Authorization": "Bearer key-of-the-shop"}, {"Cookie": "API-Key=x"}],
-    ids=["none", "empty", "wrong", "bearer", "cookie"],
+    "said",
+    [
+        {},
+        {"headers": {"API-Key": ""}},
+        {"headers": {"API-Key": "wrong"}},
+        {"headers": {"Authorization": "Bearer key-of-the-shop"}},
+        {"headers": {"Cookie": "API-Key=key-of-the-shop"}},
+        {"params": {"API-Key": "key-of-the-shop", "api_key": "key-of-the-shop"}},
+    ],
+    ids=["none", "empty", "wrong", "bearer", "cookie", "query"],
 )
-async def test_a_stranger_gets_401(role: str, method: str, path: str, headers: dict[str, str]) -> None:
-    address = path.replace("{tracking_id:str}", "00000000-0000-4000-8000-000000000001")
-    address = address.replace("{provider:str}", "Provider-A")
-    assert "{" not in address, f"teach this test what {path} means"
-
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(_APPS[role]), base_url="http://role") as stranger:
-        answer = await stranger.request(method, address, json=_BODY, headers=headers)
+async def test_a_stranger_gets_401(role: str, method: str, path: str, said: dict[str, Any]) -> None:
+    answer = await _ask(role, method, path, **said)
 
     assert answer.status_code == 401
     assert json.loads(answer.content)["error_code"] == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize(("role", "method", "path"), [each for each in _PRIVATE if "{tracking_id" in each[2]])
+async def test_what_belongs_to_another_client_is_as_if_it_were_not(role: str, method: str, path: str) -> None:
+    await _STORE.take_in([Arrival(change=Change(message=_message(), events=(), previous=None))])
+    shop, bank = {"API-Key": "key-of-the-shop"}, {"API-Key": "key-of-the-bank"}
+
+    foreign = await _ask(role, method, path, of=_OF_THE_BANK, headers=shop)
+    absent = await _ask(role, method, path, headers=shop)
+    own = await _ask(role, method, path, of=_OF_THE_BANK, headers=bank)
+
+    assert (foreign.status_code, own.status_code) == (404, 200)
+    assert {**foreign.json(), "timestamp": ""} == {**absent.json(), "timestamp": ""}
+
+
+async def test_a_key_without_the_scope_opens_nothing_of_it() -> None:
+    answer = await _ask("gateway", "POST", "/api/v1/sms/send", headers={"API-Key": "key-of-the-operator"})
+
+    assert answer.status_code == 401
+
+
+def _message() -> Message:
+    now = _clock()
+    return Message(
+        tracking_id=_OF_THE_BANK,
+        client_key="bank",
+        to="+989121234567",
+        text="hello",
+        ttl_seconds=600,
+        providers=(),
+        created_at=now,
+        expires_at=now + timedelta(seconds=600),
+        updated_at=now,
+        status=Status.QUEUED,
+    )
 
 
 @pytest.mark.parametrize("role", _APPS)
