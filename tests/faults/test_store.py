@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -199,22 +198,6 @@ async def test_a_terminated_backend_is_replaced_at_once(store: DatabaseStore, ow
     taken = await store.claim(QUEUED, now=NOW, limit=1000, plan=restart)
 
     assert len(taken) >= 1
-
-
-@pytest.mark.fault("F47", "I12")
-async def test_a_locked_sqlite_file_is_an_outage_in_bounded_time(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    migrate(url, wait_seconds=1, say=quiet)
-    store, other = (DatabaseStore(open_database(url), observer=_deaf) for _ in range(2))
-    locker = open_database(url)
-
-    async with locker.write():
-        seconds = await _seconds(_fails(store.take_in([started()])))
-
-    assert seconds < 10
-    assert await other.take_in([arrival := started()]) == [arrival.change]
-    for each in (store, other, locker):
-        await each.close()
 
 
 def _deaf(_fact: object) -> None:

@@ -52,6 +52,7 @@ class Database:
         self.engine = engine
         self.is_sqlite = is_sqlite
         self._writing = asyncio.Lock()
+        self._lockouts = 0
 
     @asynccontextmanager
     async def write(self, *, commit_point: str = "") -> AsyncIterator[AsyncConnection]:
@@ -60,7 +61,7 @@ class Database:
         phase = _Phase()
         async with self._turn(), _translated(phase), self.engine.connect() as connection:
             if self.is_sqlite:
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                await self._begin(connection)
             yield connection
             phase.is_committing = True
             await failpoints.under_way(commit_point, connection.commit())
@@ -83,7 +84,24 @@ class Database:
             await connection.rollback()
 
     def _turn(self) -> AbstractAsyncContextManager[object]:
-        return self._writing if self.is_sqlite else nullcontext()
+        return self._queue_up() if self.is_sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def _queue_up(self) -> AsyncIterator[None]:
+        """Wait for this process's turn at the file. Who stood behind a writer that found it locked has waited with that
+        one and fails with it: else each in the queue would wait as long again, one after the other."""
+        lockouts = self._lockouts
+        async with self._writing:
+            if self._lockouts != lockouts:
+                raise DatabaseAwayError("the file is locked", is_rolled_back=True, is_contention=True)
+            yield
+
+    async def _begin(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except sa.exc.OperationalError:
+            self._lockouts += 1
+            raise
 
     async def close(self) -> None:
         """Close every connection."""

@@ -77,7 +77,8 @@ class DatabaseConsumer(End):
         await self._give_back()
 
     async def resume(self) -> None:
-        """Receive again."""
+        """Receive again, also what a pause could not give back because the database was away: its leases are long."""
+        await self._give_back()
         self._running.set()
 
     async def is_ready(self) -> bool:
