@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+import redis
 
 from tests.journey.calling import ledger
 from tests.journey.process import Process, until
@@ -39,6 +41,15 @@ def unexplained_duplicates(product: Product, *providers: Process) -> dict[str, i
 def strangers(product: Product, *providers: Process) -> set[str]:
     """Return what providers accepted although no message of the product says so."""
     return {entry["reference"] for provider in providers for entry in ledger(provider)} - set(statuses(product))
+
+
+def grow_older(product: Product) -> None:
+    """Move what the gateway has noted to a minute that an audit looks at: it leaves the newest 60 s alone."""
+    prefix = f"confirmed:{product.environ['QUOTA_PREFIX']}"
+    older = int((datetime.now(UTC) - timedelta(minutes=3)).timestamp()) // 60 * 60
+    with redis.Redis.from_url(product.environ["REDIS_URL"]) as client:
+        noted = [client.getdel(key) for key in client.scan_iter(match=f"{prefix}:*", count=1000)]
+        client.set(f"{prefix}:{older}", b"".join(each for each in noted if isinstance(each, bytes)))
 
 
 def _rows(product: Product, query: str) -> list[tuple[Any, ...]]:
