@@ -97,6 +97,7 @@ async def test_receive_returns_at_most_its_limit(ends: Ends) -> None:
     assert sorted(members([delivery for each in received for delivery in each])) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.fault("F25", "I1")
 async def test_what_is_not_acknowledged_comes_back_when_the_consumer_closes(ends: Ends) -> None:
     publisher, first = await ends.publisher(), await ends.consumer()
     for number in range(3):
@@ -161,6 +162,7 @@ async def test_a_paused_consumer_is_ready(ends: Ends) -> None:
     assert await consumer.is_ready()
 
 
+@pytest.mark.fault("F26", "I1")
 async def test_a_buried_body_lies_among_the_dead_letters_with_its_reason(ends: Ends) -> None:
     consumer, admin = await ends.consumer(), await ends.admin()
 
@@ -176,6 +178,7 @@ async def test_a_buried_body_lies_among_the_dead_letters_with_its_reason(ends: E
     assert again.id == letter.id
 
 
+@pytest.mark.fault("F27", "I1")
 async def test_a_replayed_dead_letter_is_delivered_and_no_longer_dead(ends: Ends) -> None:
     consumer, admin = await ends.consumer(), await ends.admin()
     for number in range(3):
@@ -201,6 +204,7 @@ async def test_dead_letters_are_limited_and_the_oldest_first(ends: Ends) -> None
     assert [letter.body for letter in letters] == [body(0), body(1)]
 
 
+@pytest.mark.fault("F27", "I1")
 async def test_a_message_that_no_consumer_survives_becomes_a_dead_letter(ends: Ends) -> None:
     publisher, consumer, admin = await ends.publisher(), await ends.consumer(), await ends.admin()
     await publisher.publish(body(1))

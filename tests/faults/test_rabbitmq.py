@@ -36,6 +36,7 @@ async def settle(server: OwnRabbitmq) -> None:
     await asyncio.to_thread(server.ctl, "eval", "dets:sync(ra_directory_reverse).")
 
 
+@pytest.mark.fault("F18", "I11")
 async def test_starting_without_a_broker_waits_for_it(stack: AsyncExitStack, own_rabbitmq: OwnRabbitmq) -> None:
     own_rabbitmq.kill()
     settings = rabbit_settings(own_rabbitmq.url)
@@ -52,6 +53,7 @@ async def test_starting_without_a_broker_waits_for_it(stack: AsyncExitStack, own
     assert (await receive(consumer, 1))[0].body == body(0)
 
 
+@pytest.mark.fault("F18", "I1")
 async def test_a_kill_during_publishes_loses_nothing_that_was_confirmed(
     stack: AsyncExitStack, own_rabbitmq: OwnRabbitmq
 ) -> None:
@@ -83,6 +85,7 @@ async def test_a_kill_during_publishes_loses_nothing_that_was_confirmed(
     assert not refused & found
 
 
+@pytest.mark.fault("F19", "I11 I12")
 async def test_a_frozen_broker_is_unknown_or_refused_within_the_deadline(
     stack: AsyncExitStack, own_rabbitmq: OwnRabbitmq
 ) -> None:
@@ -118,6 +121,7 @@ async def test_a_frozen_broker_is_unknown_or_refused_within_the_deadline(
     assert not refused & found
 
 
+@pytest.mark.fault("F24", "I1 I11")
 async def test_a_restarted_broker_delivers_again(stack: AsyncExitStack, own_rabbitmq: OwnRabbitmq) -> None:
     settings = rabbit_settings(own_rabbitmq.url)
     publisher, consumer = await a_publisher(stack, settings), await a_consumer(stack, settings)
@@ -138,6 +142,7 @@ async def test_a_restarted_broker_delivers_again(stack: AsyncExitStack, own_rabb
     assert await publisher.publish(body(4)) is CONFIRMED
 
 
+@pytest.mark.fault("F21", "I1")
 async def test_a_full_queue_refuses_and_keeps_what_it_confirmed(
     stack: AsyncExitStack, own_rabbitmq: OwnRabbitmq
 ) -> None:
@@ -156,6 +161,7 @@ async def test_a_full_queue_refuses_and_keeps_what_it_confirmed(
     assert found == confirmed
 
 
+@pytest.mark.fault("F20", "I1 I11 I12")
 async def test_a_memory_alarm_is_unknown_then_refused_then_over(
     stack: AsyncExitStack, own_rabbitmq: OwnRabbitmq
 ) -> None:
@@ -179,6 +185,7 @@ async def test_a_memory_alarm_is_unknown_then_refused_then_over(
     assert await everything(consumer) == {2, 4}
 
 
+@pytest.mark.fault("F19", "I14")
 async def test_closing_does_not_wait_for_a_frozen_broker(own_rabbitmq: OwnRabbitmq) -> None:
     settings = rabbit_settings(own_rabbitmq.url)
     before = asyncio.all_tasks()

@@ -26,6 +26,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
+@pytest.mark.fault("F25", "I1 I11")
 async def test_a_reset_connection_gives_no_wrong_answer_and_comes_back(
     stack: AsyncExitStack, rabbitmq_url: str
 ) -> None:
@@ -48,6 +49,7 @@ async def test_a_reset_connection_gives_no_wrong_answer_and_comes_back(
     assert {0, 1} <= await everything(consumer)
 
 
+@pytest.mark.fault("F19", "I11")
 async def test_a_black_hole_is_left_for_a_new_connection(stack: AsyncExitStack, rabbitmq_url: str) -> None:
     direct = await stack.enter_async_context(own_settings(rabbitmq_url))
     proxy, url = await stack.enter_async_context(proxied(rabbitmq_url))

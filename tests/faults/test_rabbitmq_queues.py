@@ -28,6 +28,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
+@pytest.mark.fault("F22", "I1 I11")
 async def test_a_deleted_queue_refuses_and_is_declared_again(stack: AsyncExitStack, rabbitmq_url: str) -> None:
     settings = await stack.enter_async_context(own_settings(rabbitmq_url))
     publisher = await a_publisher(stack, settings)
@@ -40,6 +41,7 @@ async def test_a_deleted_queue_refuses_and_is_declared_again(stack: AsyncExitSta
     assert (first, second) == (REFUSED, CONFIRMED)
 
 
+@pytest.mark.fault("F22", "I11")
 async def test_readiness_declares_a_deleted_queue_again(stack: AsyncExitStack, rabbitmq_url: str) -> None:
     settings = await stack.enter_async_context(own_settings(rabbitmq_url))
     publisher = await a_publisher(stack, settings)
@@ -53,6 +55,7 @@ async def test_readiness_declares_a_deleted_queue_again(stack: AsyncExitStack, r
     assert await publisher.publish(body(1)) is CONFIRMED
 
 
+@pytest.mark.fault("F22", "I11")
 async def test_a_consumer_survives_the_deletion_of_its_queue(stack: AsyncExitStack, rabbitmq_url: str) -> None:
     settings = await stack.enter_async_context(own_settings(rabbitmq_url))
     publisher, consumer = await a_publisher(stack, settings), await a_consumer(stack, settings)
@@ -64,6 +67,7 @@ async def test_a_consumer_survives_the_deletion_of_its_queue(stack: AsyncExitSta
     assert (await receive(consumer, 1))[0].body == body(0)
 
 
+@pytest.mark.fault("F22", "I11")
 async def test_a_consumer_that_the_broker_forgot_subscribes_again(stack: AsyncExitStack, rabbitmq_url: str) -> None:
     """A quorum queue declared again at once delivers to nobody: no cancel comes, its messages are not even ready."""
     settings = await stack.enter_async_context(own_settings(rabbitmq_url))
@@ -80,6 +84,7 @@ async def test_a_consumer_that_the_broker_forgot_subscribes_again(stack: AsyncEx
     assert (await receive(consumer, 1))[0].body == body(1)
 
 
+@pytest.mark.fault("F23", "I11")
 @pytest.mark.parametrize(
     ("queue", "argument", "value"),
     [

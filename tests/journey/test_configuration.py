@@ -114,6 +114,7 @@ def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
         yield product
 
 
+@pytest.mark.fault("F23", "I11")
 @pytest.mark.parametrize("role", ["gateway", "worker"])
 def test_a_queue_of_another_shape_stops_the_role_with_one_line(product: Product, role: str) -> None:
     queue = f"{product.environ['RABBITMQ_QUEUE_OUTBOUND']}.{role}"

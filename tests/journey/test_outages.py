@@ -85,6 +85,7 @@ def test_without_the_limits_store_requests_are_refused_fast(
     reaches(worker, tracking_id, "DELIVERED")
 
 
+@pytest.mark.fault("F18", "I4 I11 I12")
 def test_without_the_broker_requests_are_refused_and_accepted_again_after(
     product: Product, gateway: Process, worker: Process, own_rabbitmq: OwnRabbitmq
 ) -> None:
@@ -102,6 +103,7 @@ def test_without_the_broker_requests_are_refused_and_accepted_again_after(
     assert seconds < 3.5
 
 
+@pytest.mark.fault("F19", "I1 I3 I4 I12")
 def test_a_frozen_broker_and_the_retry_are_one_message(
     product: Product, gateway: Process, worker: Process, own_rabbitmq: OwnRabbitmq
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_frozen_broker_and_the_retry_are_one_message(
     assert len(ledger(product.named("provider-Provider-A"), tracking_id)) == 1
 
 
+@pytest.mark.fault("F18", "I1 I2 I3")
 def test_the_broker_dies_under_load(
     product: Product, gateway: Process, worker: Process, own_rabbitmq: OwnRabbitmq
 ) -> None:

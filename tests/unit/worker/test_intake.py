@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from smsgw.core.envelope import encode, join
 from smsgw.core.events import CopyDropped, DependencyBack, DependencyLost, Poisoned
 from smsgw.core.lifecycle import Change
@@ -19,6 +21,7 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.fault("F25", "I3")
 async def test_a_copy_is_acknowledged_and_nothing_else() -> None:
     provider = ScriptedProvider("A")
     rig = Rig(provider)
@@ -45,6 +48,8 @@ async def test_an_array_is_taken_in_whole() -> None:
     assert not rig.queue.ready(rig.queue.settings.outbound)
 
 
+@pytest.mark.fault("F26", "I1")
+@pytest.mark.fault("F28", "I1")
 async def test_poison_goes_to_the_dead_letters_and_disturbs_no_neighbour() -> None:
     rig = Rig(ScriptedProvider("A"))
     good = envelope("A")
@@ -131,6 +136,7 @@ async def test_a_store_that_reads_but_does_not_write_costs_no_deliveries() -> No
     assert not rig.queue.ready(rig.queue.settings.dead)
 
 
+@pytest.mark.fault("F26", "I1")
 async def test_what_the_store_cannot_keep_is_buried_and_its_neighbours_are_taken_in() -> None:
     rig = Rig(ScriptedProvider("A"))
     good, bad = envelope("A"), envelope("A", client_key="bad")
@@ -152,6 +158,7 @@ async def test_what_the_store_cannot_keep_is_buried_and_its_neighbours_are_taken
     assert not rig.queue.ready(rig.queue.settings.outbound)
 
 
+@pytest.mark.fault("F26", "I1")
 async def test_a_burial_that_was_not_confirmed_is_tried_again() -> None:
     rig = Rig(ScriptedProvider("A"))
     good = envelope("A")
