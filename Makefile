@@ -16,7 +16,7 @@ GATEWAY_TESTS = $(sort $(wildcard tests/unit/gateway tests/*/*gateway*) $(wildca
 WORKER_TESTS = $(sort $(wildcard tests/unit/worker tests/*/*worker* tests/*/*provider* tests/providers) \
 	$(wildcard tests/contract/*queue* tests/contract/*store*))
 
-.PHONY: help dev test test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs clean
+.PHONY: help dev test test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ docs: $(VENV)/.dev ## write the generated reference pages anew
 
 bench: $(VENV)/.dev ## measure the production set beside the reference (about ten minutes; ARGS="--save name")
 	$(BIN)/python bench/run.py $(ARGS)
+
+chaos: $(VENV)/.dev ## break everything on purpose for a minute and check the books (ARGS="--seed 7")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 build: $(VENV)/.made ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -4,10 +4,12 @@ import argparse
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = Plan(seed=seed, seconds=chosen.seconds, heal=chosen.heal, rate=chosen.rate)
         result = _watched(plan)
         done.append(result)
-        _tell(result, chosen.report)
+        _tell(result, chosen.report or Path(tempfile.gettempdir()) / f"smsgw-chaos-{seed}.html")
         if chosen.save:
             _save(done, chosen.save)
     return 1 if any(each.violations for each in done) else 0
@@ -60,10 +62,11 @@ def _watched(plan: Plan) -> Result:
 
 
 def _tell(result: Result, report: Path) -> None:
-    counted = msgspec.structs.asdict(result.tally)
-    title = f"seed {result.plan.seed}: {len(result.happenings)} faults, audit {result.audit_code}"
-    table = Table(*counted, title=title, title_justify="left")
-    table.add_row(*map(str, counted.values()))
+    table = Table(f"seed {result.plan.seed}", "", box=SIMPLE)
+    for name, count in msgspec.structs.asdict(result.tally).items():
+        table.add_row(name, str(count))
+    table.add_row("faults", str(len(result.happenings)))
+    table.add_row("smsgw audit", f"exit code {result.audit_code}")
     console.print(table)
     for violation in result.violations:
         console.print(violation, style="red", markup=False, highlight=False)
@@ -76,7 +79,7 @@ def _tell(result: Result, report: Path) -> None:
 def _save(done: Sequence[Result], path: Path) -> None:
     command = "python -m tests.chaos " + " ".join(sys.argv[1:])
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    runs = [line(each) for each in done]
+    runs = tuple(line(each) for each in done)
     save(Results(machine=machine(), commit=commit.stdout.strip() or "unknown", command=command, runs=runs), path)
 
 

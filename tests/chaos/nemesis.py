@@ -141,7 +141,7 @@ class Nemesis:
         """Wait until every fault is over; raises what went wrong on the nemesis's own side."""
         done = [each.result() for each in self._happenings]
         self._pool.shutdown()
-        return [each for each in done if each]
+        return sorted((each for each in done if each), key=lambda each: each.began_at)
 
     def stop(self) -> None:
         """Begin nothing more, end what has begun, and wait for that."""

@@ -29,7 +29,7 @@ font-variant-numeric:tabular-nums}th{font-weight:500;color:var(--soft)}
 svg text{font:11px system-ui,sans-serif;fill:var(--soft)}.axis{stroke:var(--line)}.heal{fill:var(--heal)}
 .accepted{stroke:var(--accepted)}.sent{stroke:var(--sent)}polyline{fill:none;stroke-width:1.6}
 .dead{fill:var(--dead)}.silent{fill:var(--silent)}.hindered{fill:var(--hindered)}
-svg .accepted-name{fill:var(--accepted)}svg .sent-name{fill:var(--sent)}
+svg .in{fill:var(--paper)}svg .accepted-name{fill:var(--accepted)}svg .sent-name{fill:var(--sent)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}
 """
 
@@ -157,7 +157,8 @@ def _bar(happening: Happening, began_at: datetime, y: int, scale: float) -> str:
     width = max(3.0, _since(happening.began_at, happening.ended_at) * scale)
     kind = happening.fault.kind
     look = _LOOKS.get(kind, "hindered")
-    label = f'<text x="{x + width + 3:.1f}" y="{y + 14}">{kind}</text>'
+    place = f'class="in" x="{x + 4:.1f}"' if width > 8 * len(kind) else f'x="{x + width + 3:.1f}"'
+    label = f'<text {place} y="{y + 14}">{kind}</text>'
     title = f"<title>{escape(happening.fault.component)}: {kind}, {happening.fault.seconds} s</title>"
     return f'<rect class="{look}" x="{x:.1f}" y="{y + 4}" width="{width:.1f}" height="12" rx="2">{title}</rect>{label}'
 

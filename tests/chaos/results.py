@@ -24,7 +24,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     quiet_seconds: float
     tally: Tally
     audit_code: int
-    violations: Sequence[str]
+    violations: tuple[str, ...]
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     commit: str
     command: str
-    runs: Sequence[Line]
+    runs: tuple[Line, ...]
 
 
 def line(result: Result) -> Line:
@@ -46,7 +46,7 @@ def line(result: Result) -> Line:
         quiet_seconds=round(result.quiet_seconds, 1),
         tally=result.tally,
         audit_code=result.audit_code,
-        violations=result.violations,
+        violations=tuple(result.violations),
     )
 
 

@@ -169,7 +169,7 @@ def _result(stage: Stage, plan: Plan, books: Books, **known: Any) -> Result:
         violations=violations,
         reasons=dict(Counter(str(row.reason) for row in rows if row.status == "FAILED").most_common()),
         answers=dict(Counter(_answer(call.status, call.answer) for call in calls).most_common()),
-        accepted=per_second((call.began_at for call in calls if call.is_accepted), **at),
+        accepted=per_second((call.ended_at for call in calls if call.is_accepted), **at),
         sent=per_second((accept.accepted_at for accept in accepts), **at),
         directory=str(stage.directory),
         **known,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    @property
+    def ended_at(self) -> datetime:
+        """When the answer was there, or the caller gave up."""
+        return self.began_at + timedelta(seconds=self.seconds)
 
     @property
     def is_accepted(self) -> bool:
