@@ -66,7 +66,8 @@ class RabbitPublisher:
             return PublishOutcome.REFUSED
         body = join([outgoing.body for outgoing in members])
         deadline = max(outgoing.deadline for outgoing in members)
-        return await publish_on(session, self._settings.outbound, body, deadline=deadline)
+        publishing = publish_on(session, self._settings.outbound, body, deadline=deadline)
+        return await failpoints.under_way("G4", publishing)
 
 
 async def publish_confirmed(link: Link, queue: str, body: bytes, *, reason: str | None = None) -> PublishOutcome:
@@ -103,10 +104,9 @@ async def publish_on(
     try:
         with translated():
             async with asyncio.timeout_at(deadline):
-                publishing = session.channel.basic_publish(
+                confirmation = await session.channel.basic_publish(
                     body, routing_key=queue, properties=properties, mandatory=True, wait=False
                 )
-                confirmation = await failpoints.under_way("G4", publishing)
     except PublishError:
         # The queue is gone; a new session declares it again.
         session.retire(rest_seconds=REDECLARE_SECONDS)
