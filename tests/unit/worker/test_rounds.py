@@ -143,7 +143,6 @@ async def test_attempts_are_bounded_over_the_whole_life() -> None:
     assert 3 == len(provider.submits)
 
 
-@pytest.mark.fault("F37", "I1")
 async def test_retry_after_is_waited_for() -> None:
     throttled = SendResult(outcome=Outcome.THROTTLED, retry_after=timedelta(seconds=45))
     rig = Rig(ScriptedProvider("A", throttled))
