@@ -22,8 +22,9 @@ from smsgw.core.ports import (
 SETTLED_AFTER = timedelta(seconds=60)
 """Minutes younger than this are still being written to."""
 LOOK_EVERY_SECONDS = 5.0
-HANGING_SECONDS = 40.0
-"""A worker whose database hangs tries a batch four times, 8 s each, before it gives the deliveries back."""
+AT_WORK_SECONDS = 60.0
+"""The longest that a worker keeps a delivery while it works: 10 s in its buffer, 10 s until slots come free, and 34 s
+in which its database may hang before it gives everything back."""
 MOST_UNCLEAR_LOOKS = 6
 GLANCES = 10
 GLANCE_SECONDS = 0.2
@@ -114,7 +115,7 @@ class Audit:
         return None
 
     def _enough_seconds(self, holders: int) -> float:
-        return max(HANGING_SECONDS, self._queue.hold_seconds) if holders else LOOK_EVERY_SECONDS
+        return max(AT_WORK_SECONDS, self._queue.hold_seconds) if holders else LOOK_EVERY_SECONDS
 
     async def _missing(self, ids: Iterable[UUID]) -> set[UUID]:
         ordered = sorted(ids)

@@ -23,6 +23,8 @@ from smsgw.worker.supervise import RESTART_SECONDS
 
 PATIENCE_SECONDS = 2.0
 """How long deliveries at hand wait for a slot before they are put away."""
+PATIENCES_AT_HAND = 5
+"""How often they wait so long, one slot after the other, before what is left of them is put away."""
 BURY_AGAIN_SECONDS = 1.0
 RETRIES = 3
 RETRY_SECONDS = 0.5
@@ -65,6 +67,7 @@ class Intake:
         self._observer = observer
         self._clock = clock
         self._patience_seconds = patience_seconds
+        self._at_hand_until = 0.0
         self._members: deque[tuple[Envelope, Parcel]] = deque()
         self._at_hand: list[tuple[Envelope, Parcel]] = []
         self._unburied: list[tuple[Poison, Parcel]] = []
@@ -91,7 +94,9 @@ class Intake:
             await self._bury_all()
 
     async def _take_in_what_fits(self, stopping: asyncio.Event) -> None:
-        taken = await self._slots.take_within(min(len(self._members), MAX_BATCH), self._patience_seconds)
+        left_seconds = self._at_hand_until - asyncio.get_running_loop().time()
+        patience_seconds = min(self._patience_seconds, left_seconds)
+        taken = await self._slots.take_within(min(len(self._members), MAX_BATCH), patience_seconds)
         if taken == 0:
             await self._put_away()
             return
@@ -104,8 +109,8 @@ class Intake:
             self._slots.give(taken)
 
     async def _put_away(self) -> None:
-        """Commit what is at hand as QUEUED: no slot comes free, and what only this process knows nobody can see, audit
-        or expire. The backlog behind it stays in the broker."""
+        """Commit what is at hand as QUEUED: slots come free too slowly, and what only this process knows nobody can
+        see, audit or expire. The backlog behind it stays in the broker."""
         while self._members:
             self._at_hand = [self._members.popleft() for _ in range(min(len(self._members), MAX_BATCH))]
             await self._take_in(self._at_hand, _as_waiting, has_slots=False)
@@ -135,6 +140,7 @@ class Intake:
                     self._unburied.append((member, parcel))
                 else:
                     self._members.append((member, parcel))
+        self._at_hand_until = asyncio.get_running_loop().time() + PATIENCES_AT_HAND * self._patience_seconds
 
     async def _bury_all(self) -> None:
         """Move what cannot be decoded to the dead-letter queue, after its neighbours; what was not confirmed is tried

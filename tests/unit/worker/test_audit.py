@@ -12,14 +12,14 @@ from smsgw.core.envelope import Envelope, encode
 from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.queues.memory import MemoryAdmin, MemoryConsumer, MemoryQueue
 from smsgw.transports.stores.memory import MemoryStore
-from smsgw.worker.audit import HANGING_SECONDS, LOOK_EVERY_SECONDS, Audit, Balance
+from smsgw.worker.audit import AT_WORK_SECONDS, LOOK_EVERY_SECONDS, Audit, Balance
 from tests.unit.worker.rig import envelope
 
 
 class Admin(MemoryAdmin):
     """Sees what RabbitMQ shows: what waits, unless consumers take from it meanwhile, and never what they hold."""
 
-    hold_seconds = 60.0
+    hold_seconds = 80.0
 
     async def waiting(self, limit: int) -> list[bytes] | None:
         bodies = await super().waiting(limit)
@@ -114,7 +114,7 @@ async def test_what_waits_without_a_worker_is_in_flight_and_known_at_once() -> N
     assert bench.seconds == 0
 
 
-@pytest.mark.parametrize("seconds", [5, 20, 45, 55])
+@pytest.mark.parametrize("seconds", [5, 20, 45, 75])
 async def test_what_a_frozen_worker_gives_back_to_the_queue_is_not_lost(seconds: float) -> None:
     bench = Bench()
     await bench.published()
@@ -127,7 +127,7 @@ async def test_what_a_frozen_worker_gives_back_to_the_queue_is_not_lost(seconds:
     assert (balance.lost, balance.in_flight, balance.problem) == ((), 1, None)
 
 
-@pytest.mark.parametrize("seconds", [5, 20, 45, 55])
+@pytest.mark.parametrize("seconds", [5, 20, 45, 75])
 async def test_what_a_frozen_worker_gives_back_to_another_one_is_not_lost(seconds: float) -> None:
     """The other one freezes as well, with what it was just given: the wait begins anew when the first one is gone."""
     bench = Bench()
@@ -140,7 +140,7 @@ async def test_what_a_frozen_worker_gives_back_to_another_one_is_not_lost(second
         await other.receive(1)
 
     bench.then(seconds, hand_on)
-    bench.then(seconds + 55, other.close)
+    bench.then(seconds + 75, other.close)
 
     balance = await bench.audit()
 
@@ -155,7 +155,7 @@ async def test_what_nobody_puts_away_in_time_is_lost_although_workers_run() -> N
     balance = await bench.audit()
 
     assert (balance.lost, balance.problem) == ((tracking_id,), None)
-    assert bench.seconds == Admin.hold_seconds > HANGING_SECONDS
+    assert bench.seconds == Admin.hold_seconds > AT_WORK_SECONDS
     await worker.close()
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from smsgw.core.envelope import encode, join
 from smsgw.core.events import CopyDropped, DependencyBack, DependencyLost, Poisoned
+from smsgw.core.failure import SendResult
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Reason, Status
-from smsgw.core.ports import Arrival, StoreUnavailableError
+from smsgw.core.ports import Arrival, StoreUnavailableError, Submit
 from tests.unit.worker.rig import Rig, ScriptedProvider, envelope
 
 
@@ -216,3 +217,27 @@ async def test_what_no_slot_comes_free_for_is_put_away_as_queued() -> None:
     await rig.sweep()
     await rig.sweep()
     assert {rig.message(each.tracking_id).status for each in (first, second, third)} == {"SENT"}
+
+
+async def test_what_slots_trickle_for_is_not_held_until_the_last_of_it_has_one() -> None:
+    provider = ScriptedProvider("A")
+    rig = Rig(provider, capacity=1)
+    members = [envelope("A") for _ in range(40)]
+    rig.put(join([encode(each) for each in members]))
+    send = provider.send
+
+    async def slowly(submit: Submit) -> SendResult:
+        await asyncio.sleep(0.03)
+        return await send(submit)
+
+    provider.send = slowly  # type: ignore[method-assign]
+    taking_in = asyncio.create_task(rig.intake.run_until(rig.stopping))
+    await until(lambda: len(rig.store.messages) == len(members))
+    begun = len(provider.submits)
+    rig.stopping.set()
+    await taking_in
+    await rig.rest()
+
+    assert 0 < begun < len(members) / 2
+    assert {rig.message(each.tracking_id).status for each in members} == {Status.SENT, Status.QUEUED}
+    assert not rig.queue.ready(rig.queue.settings.outbound)
