@@ -71,12 +71,11 @@ def _embedded_books(directory: Path) -> dict[str, Any]:
         rows = _messages(query)
     journals = {path.stem: path for path in sorted(directory.glob("*.journal"))}
     dead = sum(count for queue, count in counts.items() if queue.endswith(".dead"))
-    waiting = {name: count for name, count in counts.items() if not name.endswith((".dead", ".heartbeat"))}
     return {
         **rows,
         "accepts": [each for name, path in journals.items() for each in read_journal(name, path)],
         "ledgered": frozenset(journals),
-        "queues": {name: count for name, count in waiting.items() if name != "a.heartbeat"},
+        "queues": {name: count for name, count in counts.items() if not name.endswith((".dead", ".heartbeat"))},
         "dead": dead,
     }
 
