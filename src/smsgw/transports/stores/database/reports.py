@@ -1,8 +1,10 @@
 """The inbox of delivery reports: stored before they are answered, applied under the lock of their messages."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from smsgw import failpoints
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Message
 from smsgw.core.ports import AppliedReport, ReceivedReport
+from smsgw.transports.batching import Batcher
 from smsgw.transports.stores.database.rows import (
     MESSAGE_COLUMNS,
     Row,
@@ -24,17 +27,54 @@ from smsgw.transports.stores.database.rows import (
 )
 from smsgw.transports.stores.database.schema import attempts, report_inbox
 from smsgw.transports.stores.database.statements import Statements
+from smsgw.transports.stores.database.transactions import Transactions
 from smsgw.transports.stores.database.writing import update_messages, write_findings, write_stories
 from smsgw.transports.stores.semantics import as_uuid, merged, next_try
 
+BATCH = 500
 Decide = Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None]
 
 
-async def store_reports(connection: AsyncConnection, statements: Statements, reports: Sequence[ReceivedReport]) -> int:
-    """See the port."""
-    rows = sorted(map(report_row, reports), key=lambda row: (row["provider"], row["dedupe_key"]))
-    keep = {"preserve_rowcount": True}
-    return int((await connection.execute(statements.insert_report, rows, execution_options=keep)).rowcount)
+class Inbox:
+    """The `store_reports` of the store. Concurrent calls share commits on one connection: a flood of webhook calls is
+    stored as fast as the database can, and leaves the other connections to those who send."""
+
+    def __init__(self, transactions: Transactions, statements: Statements) -> None:
+        self._transactions = transactions
+        self._statements = statements
+        self._batcher: Batcher[Sequence[ReceivedReport], int] = Batcher(
+            self._flush, max_items=BATCH, max_in_flight=1, weigh=len, max_weight=BATCH
+        )
+
+    def store(self, reports: Sequence[ReceivedReport]) -> "asyncio.Future[int]":
+        """See the port."""
+        return self._batcher.submit(reports)
+
+    async def drain(self) -> None:
+        """Wait for everything that was given to `store`."""
+        await self._batcher.drain()
+
+    async def _flush(self, calls: Sequence[Sequence[ReceivedReport]]) -> list[int]:
+        rows = [[report_row(each) for each in call] for call in calls]
+        flat = sorted(chain.from_iterable(rows), key=_key)
+
+        async def run(connection: AsyncConnection) -> set[tuple[str, str]]:
+            stored = await connection.execute(self._statements.store_reports, self._statements.rows(flat))
+            return {(provider, key) for provider, key in stored}
+
+        new = await self._transactions.write("store_reports", len(flat), run)
+        return [_taken(new, map(_key, call)) for call in rows]
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["provider"], row["dedupe_key"]
+
+
+def _taken(new: set[tuple[str, str]], keys: Iterable[tuple[str, str]]) -> int:
+    """Take keys out of the new ones and return how many there were: a report that two calls brought is new once."""
+    mine = new.intersection(keys)
+    new -= mine
+    return len(mine)
 
 
 async def apply_reports(

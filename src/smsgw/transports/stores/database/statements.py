@@ -47,6 +47,8 @@ class Statements:
         self.insert_attempt = self._bulk(attempts)
         self.insert_event = self._bulk(message_events)
         self.insert_report = self.insert(report_inbox).on_conflict_do_nothing(index_elements=["provider", "dedupe_key"])
+        inbox_key = (report_inbox.c.provider, report_inbox.c.dedupe_key)
+        self.store_reports = self._bulk(report_inbox, unless=["provider", "dedupe_key"]).returning(*inbox_key)
         self.remember_hash = self._remember_hash()
         self.store_beat = self._store_beat()
         self.update_message = (

@@ -35,6 +35,7 @@ class DatabaseStore:
         self._transactions = Transactions(database, observer)
         self._intake = Intake(self._transactions, self._statements)
         self._outcomes = Outcomes(self._transactions, self._statements)
+        self._inbox = reports.Inbox(self._transactions, self._statements)
 
     async def problem(self) -> str | None:
         """See the port."""
@@ -68,11 +69,7 @@ class DatabaseStore:
 
     async def store_reports(self, reports_: Sequence[ReceivedReport]) -> int:
         """See the port."""
-
-        async def run(connection: AsyncConnection) -> int:
-            return await reports.store_reports(connection, self._statements, reports_)
-
-        return await self._transactions.write("store_reports", len(reports_), run) if reports_ else 0
+        return await self._inbox.store(reports_) if reports_ else 0
 
     async def apply_reports(self, *, now: datetime, limit: int, decide: Decide) -> Sequence[AppliedReport]:
         """See the port."""
@@ -142,7 +139,7 @@ class DatabaseStore:
         return total
 
     async def close(self) -> None:
-        """Finish what was given to `apply`, then close every connection."""
-        await asyncio.shield(self._outcomes.drain())
+        """Finish what was given to `apply` and `store_reports`, then close every connection."""
+        await asyncio.shield(asyncio.gather(self._outcomes.drain(), self._inbox.drain()))
         await self._transactions.close()
         await self._database.close()
