@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import msgspec
 import psutil
 import psycopg
+from aiormq.exceptions import AMQPError
 
 from smsgw.wiring.operate import run_audit
 from smsgw.wiring.process import utc_now
@@ -127,13 +129,19 @@ def _quieten(stage: Stage, plan: Plan, tell: Tell) -> float:
 
 
 def _is_quiet(stage: Stage) -> bool:
+    """Whether everybody is ready and nothing is left to do; who cannot be asked yet is not."""
+    try:
+        return _has_ended(stage) and not any(each.problems() for each in (*stage.gateways, *stage.workers))
+    except (httpx.TransportError, psycopg.OperationalError, AMQPError, OSError):
+        return False
+
+
+def _has_ended(stage: Stage) -> bool:
     told = {call.tracking_id for call in stage.caller.calls if call.is_accepted}
     with psycopg.connect(stage.postgres.url) as connection:
         (unfinished,) = connection.execute(_OPEN).fetchone() or (0,)
         (rows,) = connection.execute("SELECT count(*) FROM messages").fetchone() or (0,)
-    if unfinished or rows < len(told) or queue_depths(stage.product)[0]:
-        return False
-    return not any(each.problems() for each in (*stage.gateways, *stage.workers))
+    return not unfinished and rows >= len(told) and not queue_depths(stage.product)[0]
 
 
 def _is_stall(happening: Happening) -> bool:
