@@ -23,7 +23,7 @@ request."""
 MAX_RECEIVED = 512 * 1024
 """Bytes that one answer may have on the wire: whatever is no body (interim answers, the framing of chunks) has no other
 end than the deadline, and costs as much."""
-LOOK_UP_CONNECTIONS = 64
+LOOK_UP_CONNECTIONS = 200
 _SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 BEFORE_THE_REQUEST: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (

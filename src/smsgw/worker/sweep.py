@@ -1,8 +1,10 @@
 """The database's timers: rounds that are due, dead leases, unknown outcomes, reports that never came."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +23,11 @@ TIMED = frozenset({Status.PROCESSING, Status.UNKNOWN, Status.SENT})
 BATCH = 50
 POLL_SECONDS = 0.25
 PUT_OFF = timedelta(seconds=60)
+SLOW = timedelta(seconds=2)
+"""A look-up that takes longer holds up no other timer."""
+MOST_SLOW = 10
+"""A provider with so many slow look-ups is asked about nothing more for LOOK_UP_AGAIN."""
+LOOK_UP_AGAIN = timedelta(seconds=15)
 
 
 class RoundSweeper:
@@ -67,9 +74,16 @@ class RoundSweeper:
                 return self._dispatcher.plan(message, now)
             except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
                 self._observer(Crashed(where="rounds", error=error, tracking_id=message.tracking_id))
-                return Planned(_put_off(message, now), None)
+                return Planned(_put_off(message, now, PUT_OFF), None)
 
         return plan
+
+
+class _Asked(NamedTuple):
+    """A look-up that is under way."""
+
+    provider: str
+    since: datetime
 
 
 class TimerSweeper:
@@ -93,19 +107,20 @@ class TimerSweeper:
         self._timers = timers
         self._observer = observer
         self._clock = clock
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: dict[asyncio.Task[None], _Asked] = {}
 
     async def run_once(self) -> float:
         """Take one batch of rung timers; return the seconds to rest."""
-        limit = BATCH - len(self._asking)
+        now = self._clock()
+        slow = Counter(each.provider for each in self._asking.values() if now - each.since >= SLOW)
+        limit = BATCH - (len(self._asking) - slow.total())
         if limit <= 0:
             return POLL_SECONDS
-        now = self._clock()
-        claimed = await self._store.claim(TIMED, now=now, limit=limit, plan=self._planner(now))
+        claimed = await self._store.claim(TIMED, now=now, limit=limit, plan=self._planner(now, slow))
         for _, plan in claimed:
             if isinstance(plan, LookUpDue):
-                self._ask_about(plan)
-            else:
+                self._ask_about(plan, now)
+            elif plan.events:
                 self._observer(moved(plan))
         return 0 if len(claimed) == limit else POLL_SECONDS
 
@@ -120,21 +135,24 @@ class TimerSweeper:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def _planner(self, now: datetime) -> Callable[[Message, Attempt | None], Change | LookUpDue]:
+    def _planner(self, now: datetime, slow: Counter[str]) -> Callable[[Message, Attempt | None], Change | LookUpDue]:
         def plan(message: Message, newest: Attempt | None) -> Change | LookUpDue:
             can_look_up = newest is not None and self._dispatcher.can_look_up(newest.provider)
             try:
-                return when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
+                due = when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
             except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
                 self._observer(Crashed(where="timers", error=error, tracking_id=message.tracking_id))
-                return _put_off(message, now)
+                return _put_off(message, now, PUT_OFF)
+            if isinstance(due, LookUpDue) and slow[due.attempt.provider] >= MOST_SLOW:
+                return _put_off(message, now, LOOK_UP_AGAIN)
+            return due
 
         return plan
 
-    def _ask_about(self, due: LookUpDue) -> None:
+    def _ask_about(self, due: LookUpDue, now: datetime) -> None:
         task = asyncio.create_task(self._look_up(due))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        self._asking[task] = _Asked(due.attempt.provider, now)
+        task.add_done_callback(self._asking.pop)
 
     async def _look_up(self, due: LookUpDue) -> None:
         message, attempt = due.change.message, due.attempt
@@ -152,6 +170,6 @@ class TimerSweeper:
             await self._gate.wait_until_back(str(error))
 
 
-def _put_off(message: Message, now: datetime) -> Change:
-    """Return the message as it is, to be looked at again later: what a bug leaves of a plan."""
-    return Change(message=step(message, now, message.status, due_at=now + PUT_OFF), previous=message.status)
+def _put_off(message: Message, now: datetime, wait: timedelta) -> Change:
+    """Return the message as it is, to be looked at again later; its story does not tell of it."""
+    return Change(message=step(message, now, message.status, due_at=now + wait), previous=message.status)

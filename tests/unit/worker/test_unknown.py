@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -9,6 +10,7 @@ from smsgw.core.events import LateOutcome
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import Timers
 from smsgw.core.message import Reason, ReportStatus, Status
+from smsgw.worker.sweep import BATCH, SLOW
 from tests.unit.worker.rig import START, UNKNOWN, UNREACHABLE, Rig, ScriptedProvider, envelope
 
 FOUND = LookUpResult(answer=LookUp.FOUND, provider_message_id="m-9")
@@ -173,3 +175,41 @@ async def test_a_refusal_before_an_unknown_outcome_is_remembered_when_it_is_rese
 
     assert [1, 3] == [len(unwilling.submits), len(silent.submits)]
     assert Status.SENT == rig.message(sent.tracking_id).status
+
+
+class Unhelpful(ScriptedProvider):
+    """Sends end unknown, and look-ups hang."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(name, *[UNKNOWN] * count, look_ups=[])
+        self.asked = 0
+
+    async def look_up(self, reference: UUID) -> LookUpResult:
+        self.asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.fault("F33", "I3 I11")
+async def test_a_provider_that_hangs_on_look_ups_holds_up_no_other_messages() -> None:
+    count = 4 * BATCH
+    unhelpful, helpful = Unhelpful("A", count), ScriptedProvider("B", UNKNOWN, look_ups=[FOUND])
+    rig = Rig(unhelpful, helpful, capacity=count + 1)
+    many, one = [envelope("A") for _ in range(count)], envelope("B")
+    rig.put(*many)
+    while len(unhelpful.submits) < count:
+        await rig.take_in()
+    rig.put(one)
+    await rig.take_in()
+
+    for _ in range(20):
+        rig.now += SLOW
+        await rig.sweeper.run_once()
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert rig.message(one.tracking_id).status is Status.SENT
+    assert {rig.message(each.tracking_id).status for each in many} == {Status.UNKNOWN}
+    assert unhelpful.asked <= 2 * BATCH
+    assert len(unhelpful.submits) == count
+    await rig.sweeper.close()
