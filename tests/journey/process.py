@@ -47,14 +47,18 @@ def free_port() -> int:
 
 
 def until(
-    condition: Callable[[], T | None], *, seconds: float = 15, what: str | Callable[[], str] = "the condition"
+    condition: Callable[[], T | None],
+    *,
+    seconds: float = 15,
+    what: str | Callable[[], str] = "the condition",
+    every: float = 0.05,
 ) -> T:
     """Return the first true value of `condition`; raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.05)
+        time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
 
 
