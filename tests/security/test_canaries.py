@@ -54,6 +54,14 @@ def test_the_database_holds_no_key_and_a_number_and_a_text_in_one_table_only(pro
     assert not [each for each in (KEY, OTHER_KEY, SECRET) if each in messages]
 
 
+def test_providers_are_called_past_the_proxies_of_the_environment(product: Product) -> None:
+    assert product.environ["HTTP_PROXY"]
+
+    tracking_id = accepted(product.named("gateway"), providers=["Provider-A"])
+
+    assert reaches(product.named("worker"), tracking_id, "DELIVERED")
+
+
 _ENDS = ("DELIVERED", "SENT", "FAILED", "UNKNOWN", "QUEUED")
 
 
