@@ -1,8 +1,9 @@
 """The contract of the store's inbox: reports come twice, early, out of order, and for messages that are not there."""
 
+import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from itertools import permutations
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +12,13 @@ import pytest
 from smsgw.core.events import StoreCalled
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, finish, unknown
-from smsgw.core.message import Message, ReportStatus, Status
+from smsgw.core.message import Message, Reason, ReportStatus, Status
 from smsgw.core.ports import Store
 from tests.contract import stores
 from tests.contract.stores import NOW, SECOND, TIMERS, Place, accepted, attempts, decide, report, started, state, told
+
+ORDERS = 6
+"""How many orders of a set are tried; tests/unit/core tries them all."""
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
@@ -165,23 +169,64 @@ async def test_what_is_only_told_keeps_the_fence_for_the_call_in_flight(store: S
     assert (await told(store, change.message.tracking_id))[-2:] == ["REPORT", "SENT"]
 
 
+@pytest.mark.fault("F49", "I8")
 @pytest.mark.parametrize("is_one_batch", [True, False])
-async def test_the_order_of_reports_does_not_matter(store: Store, is_one_batch: bool) -> None:
-    statuses = (ReportStatus.SENT, ReportStatus.UNDELIVERED, ReportStatus.DELIVERED, ReportStatus.QUEUED)
-    ends = set()
-    for number, order in enumerate(permutations(statuses)):
-        change = await _sent(store, f"pm-{number}")
-        received = [
-            report(status, message_id=f"pm-{number}", received_at=NOW + SECOND * n) for n, status in enumerate(order)
-        ]
-        for batch in [received] if is_one_batch else [[each] for each in received]:
-            await store.store_reports(batch)
-            await store.apply_reports(now=NOW + SECOND * 10, limit=10, decide=decide)
-        end = await state(store, change.message.tracking_id)
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        ("sent undelivered delivered queued delivered", (Status.DELIVERED, None, ReportStatus.DELIVERED)),
+        ("rejected failed expired undelivered", (Status.FAILED, Reason.UNDELIVERED, ReportStatus.UNDELIVERED)),
+        ("queued sent", (Status.SENT, None, ReportStatus.SENT)),
+    ],
+)
+async def test_the_order_of_reports_and_outcome_does_not_matter(
+    store: Store, words: str, end: object, is_one_batch: bool
+) -> None:
+    dice, ends = random.Random(words), set()
+    for number in range(ORDERS):
+        order = [*words.split(), "outcome"]
+        dice.shuffle(order)
+        (change,) = await stores.take_in(store, started())
+        for word in order:
+            if word == "outcome":
+                await store.apply(accepted(change, message_id=f"pm-{number}"))
+                continue
+            twin = report(ReportStatus[word.upper()], message_id=f"pm-{number}", reference=change.message.tracking_id)
+            await store.store_reports([twin, twin])
+            if not is_one_batch:
+                await store.apply_reports(now=NOW, limit=100, decide=decide)
+        await _apply_all(store)
+        found = await state(store, change.message.tracking_id)
         (attempt,) = await attempts(store, change.message.tracking_id)
-        ends.add((end.status, end.reason, attempt.report, attempt.outcome))
+        ends.add((found.status, found.reason, attempt.report))
+        assert (attempt.outcome, attempt.provider_message_id) == (Outcome.ACCEPTED, f"pm-{number}")
 
-    assert ends == {(Status.DELIVERED, None, ReportStatus.DELIVERED, Outcome.ACCEPTED)}
+    assert ends == {end}
+
+
+@pytest.mark.fault("F48", "I1 I8")
+async def test_a_report_before_the_outcome_is_committed_and_the_outcome_after_it_agree(store: Store) -> None:
+    (change,) = await stores.take_in(store, started())
+    await store.store_reports([report(message_id="pm-1", reference=change.message.tracking_id)])
+    await store.apply_reports(now=NOW, limit=10, decide=decide)
+
+    is_ours = await store.apply(accepted(change, message_id="pm-1"))
+    await _apply_all(store)
+
+    (attempt,) = await attempts(store, change.message.tracking_id)
+    assert not is_ours
+    assert (await state(store, change.message.tracking_id)).status is Status.DELIVERED
+    assert (attempt.outcome, attempt.provider_message_id) == (Outcome.ACCEPTED, "pm-1")
+
+
+async def test_a_report_that_two_calls_bring_at_once_is_new_in_one_of_them(place: Place) -> None:
+    store, reports = place.open(), [report(key=f"k{number}", reference="x") for number in range(50)]
+    place.facts.clear()
+
+    counts = await stores.together(*(store.store_reports([one, other]) for one, other in pairwise(reports)))
+
+    assert sum(counts) == 50
+    assert len([fact for fact in place.facts if isinstance(fact, StoreCalled)]) <= 2
 
 
 async def test_an_early_report_settles_an_unknown_attempt(store: Store) -> None:
@@ -231,6 +276,12 @@ async def test_concurrent_workers_apply_each_report_once(place: Place) -> None:
     assert story is not None
     assert [str(event.event_type) for event in story.events].count("REPORT") == 3
     assert story.message.status is Status.SENT
+
+
+async def _apply_all(store: Store) -> None:
+    """Apply what is in the inbox, and what came into it meanwhile."""
+    while await store.apply_reports(now=NOW + SECOND * 10, limit=100, decide=decide):
+        continue
 
 
 async def _sent(store: Store, message_id: str) -> Change:
