@@ -27,8 +27,8 @@ from tests.journey.process import until
 
 Tell = Callable[[str, float], None]
 """Hears what is being done and which share of it is behind."""
-SETTLED_SECONDS = 121
-"""`smsgw audit` looks at whole minutes that are older than 60 s."""
+SETTLED_SECONDS = 61
+"""`smsgw audit` looks at minutes that began more than 60 s ago."""
 _TIMESTAMP = re.compile(r'"timestamp":"[^"]*",')
 _OPEN = "SELECT count(*) FROM messages WHERE status IN ('QUEUED', 'PROCESSING', 'UNKNOWN')"
 
@@ -151,14 +151,13 @@ def _is_stall(happening: Happening) -> bool:
 def _audit(stage: Stage, plan: Plan, tell: Tell) -> tuple[int, str]:
     """Return the exit code and the first line of `smsgw audit`."""
     if plan.is_audit_waited_for:
-        began, last = time.monotonic(), stage.caller.calls[-1].began_at
+        last = max(call.ended_at for call in stage.caller.calls).replace(second=0, microsecond=0)
         while (left := (last + timedelta(seconds=SETTLED_SECONDS) - datetime.now(UTC)).total_seconds()) > 0:
-            passed = time.monotonic() - began
-            tell("waiting for the minute of smsgw audit", passed / (passed + left))
+            tell("waiting for the minute of smsgw audit", 1 - left / SETTLED_SECONDS)
             threading.Event().wait(min(left, 0.5))
         ran = stage.product.run("audit", "--hours", "1")
         return ran.returncode, (ran.stdout or ran.stderr).strip()
-    ahead = timedelta(seconds=SETTLED_SECONDS)
+    ahead = timedelta(seconds=2 * SETTLED_SECONDS)
     balance = run_audit(stage.product.environ, hours=1, stuck=20, clock=lambda: utc_now() + ahead)
     return 1 if balance.lost else 2 if balance.problem else 0, "\n".join(balance.lines)
 
