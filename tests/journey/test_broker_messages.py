@@ -143,7 +143,7 @@ def test_a_reset_while_a_provider_is_called_harms_neither_call_nor_message(
     assert meanwhile == "PROCESSING"
     assert outcomes(told) == [("Slow", "accepted")]
     assert len(ledger(slow, tracking_id)) == 1
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
 
 
 @pytest.mark.fault("F26", "I1 I11 I13")
@@ -172,7 +172,7 @@ def test_garbage_is_buried_once_with_its_reason_and_disturbs_no_neighbour(
     reasons = sorted(dead.values())
     assert [each for each in garbage.values() if not any(reason.startswith(each) for reason in reasons)] == []
     assert len(reasons) == 9, reasons
-    assert kept(product, caller, dead_expected=9)
+    assert kept(product, caller.calls, dead_expected=9)
 
 
 @pytest.mark.fault("F28", "I1 I11")
@@ -195,7 +195,7 @@ def test_a_newer_gateways_envelopes_are_taken_or_kept_for_a_newer_worker(
     assert list(dead.values()) == list(again.values()) == ["unknown version 2"]
     assert major["tracking_id"] in shown.stdout
     assert major["tracking_id"] not in statuses(product)
-    assert kept(product, caller, dead_expected=1)
+    assert kept(product, caller.calls, dead_expected=1)
 
 
 @pytest.mark.fault("F27", "I1 I2 I3 I11")
@@ -218,4 +218,4 @@ def test_a_message_that_kills_its_worker_is_buried_and_who_died_with_it_is_repla
     assert killed == [-signal.SIGKILL] * DEATHS
     assert set(dead.values()) == {"delivery_limit"}
     assert not set(innocents) & set(known)
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
