@@ -100,7 +100,7 @@ def test_a_redis_that_cannot_write_refuses_what_is_new_and_still_replays(
     assert (replayed.status, replayed.body) == (202, before.body)
     assert [_refusal(call) for call in refused] == [(503, "STORE_UNAVAILABLE", "1")] * 2
     assert used_meanwhile == used
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
     assert _used(product, books) == used + 1
     assert len(statuses(product)) <= known + 2
     assert tracking_id in statuses(product)
@@ -123,7 +123,7 @@ def test_a_lost_answer_of_redis_counts_nothing_twice(
     assert _refusal(first) == (503, "STORE_UNAVAILABLE", "1") if reply == ADMITTED else first.is_accepted
     assert proxy_and_url[0].connections > connections
     assert tracking_id in reserved
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
     assert _used(product, books) == used + 1
 
 
