@@ -1,28 +1,23 @@
 """Vendors that are away, lie, flood, refuse or say nothing: what the worker makes of it, and what it costs."""
 
 import os
-import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import trustme
 
 from tests.invariants import check, read_books
 from tests.journey.books import all_reach, statuses
 from tests.journey.calling import accepted, event_types, ledger, outcomes, reaches, stories
 from tests.journey.process import Process, free_port, until
 from tests.journey.product import Product, running
-from tests.journey.vendor import Vendor, accept, vendors
-from tests.providers.certificates import YESTERDAY, server_context
-from tests.providers.hostile import FAILURES, UNBOUNDED, USELESS, says, silence
-from tests.providers.raw_server import Visit
+from tests.journey.vendor import ACCOUNTS, THROTTLES, Vendor, one_answer_per_connection, tls_vendors, vendors
+from tests.providers.hostile import FAILURES, UNBOUNDED, USELESS, silence
+from tests.providers.raw_server import silent_port
 
 SLACK = float(os.environ.get("SMSGW_TEST_SLACK", "1"))
 BACKUP, GOING = "Backup", "Going"
@@ -35,24 +30,9 @@ CALM = {
 LIFE = 5
 """Seconds that a message to a vendor that is no use may live."""
 UNKNOWN = {**USELESS, **FAILURES, **UNBOUNDED, "silence": silence}
-WAITS = {
-    "5": "5",
-    "86400": "86400",
-    "minus": "-1",
-    "garbage": "soon, I promise",
-    "past": "Sun, 01 Mar 2026 11:00:00 GMT",
-    "far": "Fri, 31 Dec 9999 23:59:59 GMT",
-    "digits": "9" * 5000,
-}
-THROTTLES = {
-    f"{status}-{name}": says(status, b"", f"retry-after: {value}")
-    for status in (429, 503)
-    for name, value in WAITS.items()
-}
-ACCOUNTS = {str(status): says(status, b'{"error_code": "ACCOUNT"}') for status in (401, 402, 403)}
+UNREACHABLE = ("refused", "no-such-name", "silent-port", "no-tls", "self-signed", "expired", "other-name")
 NOBODYS_PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:1")
 """In the worker's environment, where they must not matter."""
-UNREACHABLE = ("refused", "no-such-name", "silent-port", "no-tls", "self-signed", "expired", "other-name")
 
 
 @pytest.fixture(scope="module")
@@ -62,70 +42,23 @@ def vendor() -> Iterator[Vendor]:
 
 
 @pytest.fixture(scope="module")
-def silent_port() -> Iterator[int]:
-    """A port whose queue of connections is full: nobody answers the next one."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def product(
-    services: dict[str, str], vendor: Vendor, silent_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Product]:
-    settings = {**services, **CALM}
+def product(services: dict[str, str], vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     directory = tmp_path_factory.mktemp("vendors")
-    with running(directory, settings) as product:
+    authority = directory / "authority.pem"
+    with running(directory, {**services, **CALM}) as product, silent_port() as silent:
         port = vendor.serve_paths({**UNKNOWN, **THROTTLES, **ACCOUNTS})
-        for path in (*UNKNOWN, *THROTTLES, *ACCOUNTS):
-            _configure(product, path, f"http://127.0.0.1:{port}/{path}")
-        _configure_unreachable(product, vendor, silent_port, directory)
-        _configure(product, "stale", f"http://127.0.0.1:{vendor.serve(_one_answer_per_connection)}")
+        addresses = {path: f"http://127.0.0.1:{port}/{path}" for path in (*UNKNOWN, *THROTTLES, *ACCOUNTS)}
+        addresses |= tls_vendors(vendor, authority)
+        addresses["refused"] = f"http://127.0.0.1:{free_port()}"
+        addresses["no-such-name"] = "http://vendor.invalid"
+        addresses["silent-port"] = f"http://127.0.0.1:{silent}"
+        addresses["stale"] = f"http://127.0.0.1:{vendor.serve(one_answer_per_connection)}"
+        for name, url in addresses.items():
+            product.configure(name, kind="provider_a", options={"base_url": url, "api_key": f"key-of-{name}"})
         product.add_provider(BACKUP)
         product.add_provider(GOING)
-        product.worker(SSL_CERT_FILE=str(directory / "authority.pem"), **NOBODYS_PROXIES)
+        product.worker(SSL_CERT_FILE=str(authority), **NOBODYS_PROXIES)
         yield product.start(workers=0)
-
-
-def _configure(product: Product, name: str, base_url: str) -> None:
-    product.configure(name, kind="provider_a", options={"base_url": base_url, "api_key": f"key-of-{name}"})
-
-
-def _configure_unreachable(product: Product, vendor: Vendor, silent_port: int, directory: Path) -> None:
-    ours, nobodys = trustme.CA(), trustme.CA()
-    ours.cert_pem.write_to_path(str(directory / "authority.pem"))
-    certificates = {
-        "trusted": server_context(ours),
-        "self-signed": server_context(nobodys),
-        "expired": server_context(ours, not_after=YESTERDAY),
-        "other-name": server_context(ours, name="127.0.0.2"),
-    }
-    for name, context in certificates.items():
-        _configure(product, name, f"https://127.0.0.1:{vendor.serve(_accept_all, tls=context)}")
-    _configure(product, "no-tls", f"https://127.0.0.1:{vendor.serve(_accept_all)}")
-    _configure(product, "refused", f"http://127.0.0.1:{free_port()}")
-    _configure(product, "no-such-name", "http://vendor.invalid")
-    _configure(product, "silent-port", f"http://127.0.0.1:{silent_port}")
-
-
-async def _accept_all(visit: Visit) -> None:
-    while True:
-        await visit.request()
-        await accept(visit)
-
-
-async def _one_answer_per_connection(visit: Visit) -> None:
-    """Break the connection under the second request, as a vendor does whose idle time has just run out."""
-    await visit.request()
-    await accept(visit)
-    await visit.request()
-    visit.reset()
 
 
 @pytest.fixture

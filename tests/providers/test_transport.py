@@ -3,8 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from smsgw.core.ports import Provider
 from smsgw.providers.transport import LOOK_UP_CONNECTIONS, AiohttpTransport, translated
 from tests.providers.certificates import YESTERDAY, server_context
 from tests.providers.opening import open_one
-from tests.providers.raw_server import ACCEPTED, Visit, raw_server
+from tests.providers.raw_server import ACCEPTED, Visit, raw_server, silent_port
 from tests.providers.tables import REFERENCE, SUBMIT
 
 NO_BYTE_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
@@ -39,20 +38,6 @@ def provider_at(
     return open_one("provider_a", options, transport, timeout=timeout)
 
 
-@pytest.fixture
-def blackhole() -> Iterator[int]:
-    """A port whose queue of connections is full: the kernel drops every further SYN."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
 # --- before the request ----------------------------------------------------------------------------------------------
 
 
@@ -67,8 +52,9 @@ async def test_a_refused_connection_is_unreachable(transport: AiohttpTransport) 
     assert result.detail == "ConnectError (ClientConnectorError)"
 
 
-async def test_a_connect_that_nobody_answers_is_unreachable(transport: AiohttpTransport, blackhole: int) -> None:
-    result = await provider_at(blackhole, transport, timeout=SHORT).send(SUBMIT)
+async def test_a_connect_that_nobody_answers_is_unreachable(transport: AiohttpTransport) -> None:
+    with silent_port() as port:
+        result = await provider_at(port, transport, timeout=SHORT).send(SUBMIT)
 
     assert result.outcome is Outcome.UNREACHABLE
     assert result.detail == "ConnectTimeout (ConnectionTimeoutError)"
@@ -87,7 +73,7 @@ async def test_a_full_pool_is_unreachable() -> None:
     room = 1 + LOOK_UP_CONNECTIONS
 
     async with raw_server(Visit.hang) as server:
-        provider = provider_at(server.port, transport, timeout=SHORT)
+        provider = provider_at(server.port, transport, timeout=3 * SHORT)
         results = await asyncio.gather(*(provider.send(SUBMIT) for _ in range(room + 3)))
         await transport.aclose()
 
