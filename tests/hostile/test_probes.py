@@ -66,6 +66,7 @@ async def test_every_probe_is_refused_and_its_connection_ended(product: Product,
     assert told == expected
 
 
+@pytest.mark.fault("F14", "I12")
 @ROLES
 async def test_slow_heads_and_bodies_are_ended_within_their_five_seconds(product: Product, role: str) -> None:
     process, post = product.named(role), POSTS[role]

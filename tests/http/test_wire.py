@@ -165,6 +165,7 @@ async def test_a_client_that_leaves_in_its_body_is_dropped_silently(
     assert caplog.records == []
 
 
+@pytest.mark.fault("F14", "I12")
 async def test_slow_clients_are_ended_within_seconds(server: Server) -> None:
     """One test for all of them, because each takes the five seconds of its deadline."""
 
