@@ -5,6 +5,7 @@
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -17,6 +18,9 @@ from smsgw.core.message import EventType, Reason, ReportStatus, Status
 from smsgw.settings.catalogue import SETTINGS
 from smsgw.telemetry import lines
 from smsgw.telemetry.metrics import Metrics
+
+sys.path.insert(0, str(Path(__file__).parent))
+import faults
 
 REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- made by docs/generate.py (make docs): edit the code, not this page -->"
@@ -80,6 +84,7 @@ def pages() -> dict[str, str]:
         "metrics.md": _metrics(),
         "events.md": _events(),
         "states.md": _states(),
+        "faults.md": faults.page(),
     }
     return {name: f"{_MADE}\n\n{text.rstrip()}\n" for name, text in made.items()}
 
