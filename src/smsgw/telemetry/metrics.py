@@ -1,5 +1,6 @@
 """What is counted: every metric of the specification's section 7, and what an operator needs besides."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,6 +31,14 @@ _WRITES = frozenset(
     {"take_in", "apply", "claim", "store_reports", "apply_reports", "store_beat", "end_leases", "prune"}
 )
 """The store's operations that commit: a read that fails, such as a readiness probe's, is no write error."""
+
+
+def _tasks() -> float:
+    """Return how many tasks the event loop has that asks; none asks in a command that only describes the metrics."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0
 
 
 class Metrics:
@@ -142,6 +151,7 @@ class Metrics:
         self._crashes = self._counter("smsgw_crashes_total", "Exceptions that nobody expected.")
         self._reload_failures = self._counter("smsgw_reload_failures_total", "Reloads that found a bad file.")
         self._listener_failures = self._counter("smsgw_telemetry_failures_total", "Facts that a listener failed on.")
+        self._gauge("smsgw_asyncio_tasks", "Tasks of the process; one that grows for ever leaks.").set_function(_tasks)
 
     def _table(self) -> Mapping[type[Any], Callable[[Any], None]]:
         return {
