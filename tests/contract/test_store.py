@@ -147,6 +147,7 @@ async def test_a_copy_with_its_own_hash_is_a_copy(store: Store) -> None:
     assert await store.take_in([first]) == [None]
 
 
+@pytest.mark.fault("F43", "I3")
 async def test_what_an_interrupted_call_had_committed_comes_back_as_its_own(place: Place) -> None:
     store = place.open()
     arrivals = [started(), queued()]
@@ -241,6 +242,7 @@ async def test_a_late_acceptance_is_applied_like_a_report(store: Store) -> None:
     assert (attempt.outcome, attempt.provider_message_id) == (Outcome.ACCEPTED, "pm-late")
 
 
+@pytest.mark.fault("F43", "I3 I7")
 async def test_a_change_whose_commit_was_not_heard_of_is_known_again_and_written_once(place: Place) -> None:
     store = place.open()
     (change,) = await stores.take_in(store, started())

@@ -14,7 +14,7 @@ from smsgw.core.ports import StoreUnavailableError
 from smsgw.transports.sql import open_database
 from smsgw.transports.stores.database import DatabaseStore
 from smsgw.transports.stores.database.migrate import migrate
-from tests.contract.stores import NOW, accepted, queued, quiet, restart, started, state, take_in, told
+from tests.contract.stores import NOW, accepted, queued, quiet, report, restart, started, state, take_in, told
 from tests.servers import OwnPostgres
 
 DEADLINE = 20.0
@@ -170,6 +170,21 @@ async def test_a_pool_whose_connections_are_all_taken_bounds_the_wait(own_postgr
     assert 1.5 < seconds < 4
     assert await store.take_in([arrival]) == [arrival.change]
     await store.close()
+
+
+@pytest.mark.fault("F50", "I11")
+async def test_a_flood_of_reports_leaves_connections_to_those_who_send(
+    store: DatabaseStore, own_postgres: OwnPostgres
+) -> None:
+    """Four connections are all there is; whoever finds none for 2 s takes the database for away."""
+    flood = [asyncio.ensure_future(store.store_reports([report(reference="x")])) for _ in range(3000)]
+    await asyncio.wait(flood[:1])
+
+    arrivals = [started() for _ in range(5)]
+    taken = await asyncio.gather(*(store.take_in([each]) for each in arrivals))
+
+    assert taken == [[each.change] for each in arrivals]
+    assert await asyncio.gather(*flood) == [1] * 3000
 
 
 @pytest.mark.fault("F46", "I11")

@@ -130,7 +130,7 @@ def test_the_database_is_killed_at_commit_again_and_again(
         worker.wait_ready()
         load.results()
 
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
 
 
 @pytest.mark.fault("F44", "I1 I3 I11 I12")
@@ -147,7 +147,7 @@ def test_a_failover_that_leaves_connections_half_open_is_survived_without_a_rest
     assert gateway.problems() == {}
     worker.wait_ready(40)
 
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
 
 
 @pytest.mark.fault("F45", "I1 I3 I11 I12")
@@ -162,7 +162,7 @@ def test_a_table_that_is_locked_holds_the_worker_up_and_wears_no_message_out(
         waits = [_longest_wait(own_postgres) for _ in _seconds(LOCKED_SECONDS)]
     load.results()
 
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
     # The lock timeout, and what a slow machine adds.
     assert 1 < max(waits) < 2 + 2 * SLACK
 
@@ -183,7 +183,7 @@ def test_a_database_that_became_read_only_pauses_the_worker_and_not_the_gateway(
 
     assert problems == {"database": "the database is read-only"}
     assert all(call.is_accepted for call in meanwhile)
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
 
 
 @pytest.mark.fault("F46", "I1 I3 I11 I12")
@@ -203,7 +203,7 @@ def test_a_full_disk_pauses_the_worker_and_not_the_gateway(
     assert set(problems) == {"database"}
     assert all(call.is_accepted for call in meanwhile)
     worker.wait_ready()
-    assert kept(product, caller)
+    assert kept(product, caller.calls)
 
 
 def _load(caller: Caller, word: str, count: int = 60) -> Load:

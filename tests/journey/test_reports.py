@@ -39,6 +39,7 @@ def _story(product: Product, tracking_id: str, *statuses: str) -> dict[str, Any]
     return reaches(product.named("worker"), tracking_id, *statuses)
 
 
+@pytest.mark.fault("F48", "I1 I8")
 def test_a_report_before_the_answer(product: Product) -> None:
     told = _story(product, _send(product, "0008"), "DELIVERED")
 
@@ -55,6 +56,7 @@ def test_a_report_settles_an_unknown_outcome(product: Product) -> None:
     assert len(ledger(product.named("provider-Provider-A"), tracking_id)) == 1
 
 
+@pytest.mark.fault("F49", "I8")
 def test_a_report_twice_is_told_once(product: Product) -> None:
     tracking_id = _send(product, "0010")
 
@@ -66,6 +68,7 @@ def test_a_report_twice_is_told_once(product: Product) -> None:
     assert event_types(told).count("DELIVERED") == 1
 
 
+@pytest.mark.fault("F49", "I8")
 def test_a_negative_report_fails_the_message_and_a_positive_one_corrects_that(product: Product) -> None:
     tracking_id = _send(product, "0006")
     failed = _story(product, tracking_id, "FAILED")
@@ -79,6 +82,7 @@ def test_a_negative_report_fails_the_message_and_a_positive_one_corrects_that(pr
     assert [event for event in told["events"] if event["details"].get("corrected")]
 
 
+@pytest.mark.fault("F49", "I8")
 def test_delivered_is_never_taken_back(product: Product) -> None:
     tracking_id = _send(product, "9999")
     _story(product, tracking_id, "DELIVERED")
@@ -90,6 +94,7 @@ def test_delivered_is_never_taken_back(product: Product) -> None:
     assert told["status"] == "DELIVERED"
 
 
+@pytest.mark.fault("F50", "I8")
 @pytest.mark.parametrize("signature", ["", "0" * 64, "not hex"])
 def test_a_forged_report_changes_nothing(product: Product, signature: str) -> None:
     tracking_id = _send(product, "0007")
