@@ -41,6 +41,8 @@ def _product_books(product: Product) -> dict[str, Any]:
     accepts = {name: _accepts(name, each) for name, each in _providers(product)}
     texts = {f"{each.name} {each.url}": each.log_path.read_text("utf-8", "replace") for each in product.processes}
     with psycopg.connect(environ["DATABASE_URL"], row_factory=psycopg.rows.dict_row) as connection:
+        # A report may be applied meanwhile: all three tables as they were at one moment.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         rows = _messages(lambda query: connection.execute(query.encode()).fetchall())
     waiting, dead = queue_depths(product)
     return {
@@ -61,6 +63,7 @@ def _embedded_books(directory: Path) -> dict[str, Any]:
     """Read the SQLite file and the providers' journals; both may be in use."""
     with closing(sqlite3.connect(f"file:{directory / 'smsgw.db'}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")
 
         def query(text: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(text)]
