@@ -41,7 +41,7 @@ POINTS = {
     "D3": "delivery report: answered, about to be applied",
     "D4": "delivery report: applied, not committed",
     "S1": "sweep: due messages are picked, nothing written",
-    "S2": "sweep: the COMMIT of what was picked is under way",
+    "S2": "sweep: what becomes of them is written, not committed",
 }
 TURNS = 12
 """How often the loop turns after the first step of an operation: enough to write it, too few to hear of its result."""

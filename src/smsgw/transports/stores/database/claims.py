@@ -35,6 +35,7 @@ async def claim(
     planned = [(message, plan(message, newest.get(message.tracking_id))) for message in due]
     changes: Sequence[Change] = [each if isinstance(each, Change) else each.change for _, each in planned]
     await write_changes(connection, statements, changes)
+    failpoints.reach("S2")
     return planned
 
 

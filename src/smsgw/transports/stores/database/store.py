@@ -65,7 +65,7 @@ class DatabaseStore:
         async def run(connection: AsyncConnection) -> list[tuple[Message, object]]:
             return await claim(connection, self._statements, statuses, now=now, limit=limit, plan=plan)
 
-        return await self._transactions.write("claim", len, run, commit_point="S2")
+        return await self._transactions.write("claim", len, run)
 
     async def store_reports(self, reports_: Sequence[ReceivedReport]) -> int:
         """See the port."""
