@@ -171,7 +171,8 @@ def _result(stage: Stage, plan: Plan, books: Books, **known: Any) -> Result:
     found = check(books)
     violations = [*map(str, found), *_complaints(stage)]
     if known["audit_code"]:
-        violations.append(f"I1 smsgw audit: exit code {known['audit_code']}: {known['audit']}")
+        total, *_ = known["audit"].splitlines() or [""]
+        violations.append(f"I1 smsgw audit: exit code {known['audit_code']}: {total}")
     calls, rows, accepts = books.calls or (), books.rows or (), books.accepts or ()
     seconds = int((books.read_at - known["began_at"]).total_seconds()) + 1
     at = {"since": known["began_at"], "seconds": seconds}
