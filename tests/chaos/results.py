@@ -52,6 +52,7 @@ def line(result: Result) -> Line:
 
 def save(results: Results, path: Path) -> None:
     """Write the file, and the table beside it under the same name with `.md`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     path.with_suffix(".md").write_text(markdown(results))
 
