@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from tests.invariants import Attempt, Books, Call, Event, Row, Violation, check
+from tests.invariants import Books, Call, Event, Row, Violation, check
 
 ACTIONS = ("kill", "raise", "sleep")
 GROUNDS = ("production", "embedded")
-LEASE_SECONDS = 11
-"""The shortest that a worker starts with: PROVIDER_TIMEOUT_SECONDS and ten."""
+PROVIDER_TIMEOUT_SECONDS = 2
+LEASE_SECONDS = PROVIDER_TIMEOUT_SECONDS + 10
+"""The shortest that a worker starts with."""
 IDEMPOTENCY_LEASE_SECONDS = 2
-_PAST_A_LEASE = LEASE_SECONDS + 1.5
+_PAST_A_LEASE = LEASE_SECONDS + 2
 
 
 class Scenario(NamedTuple):
@@ -65,12 +66,12 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     """What its caller sent under the same key until there was a 202, and once more."""
     head: bytes = b""
     """What was on the wire of an answer that was never finished."""
-    messages: Sequence[str] = ()
-    """The tracking ids of the messages that met the point, in a worker."""
+    message: str = ""
+    """The tracking id of the message that met the point, in a worker."""
     lines: Sequence[str] = ()
     """The message of each log line of the process that broke, and of those beside it."""
-    report_codes: Sequence[int | None] = ()
-    """What each delivery of the report was answered; None for no answer."""
+    answered: int | None = None
+    """What the report that met the point was answered; None for no answer."""
 
     def assert_survived(self) -> None:
         """Fails when the point was never reached, or when any promise is broken."""
@@ -80,32 +81,29 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
         assert self.was_frozen == (scenario.action == "sleep"), f"frozen: {self.was_frozen}"
         assert not self.violations, "\n".join(map(str, self.violations))
 
-    def row(self, tracking_id: str) -> Row:
-        """Return a message's only row."""
-        (row,) = [each for each in self.books.rows or () if each.tracking_id == tracking_id]
+    def row(self) -> Row:
+        """Return the only row of the message."""
+        (row,) = [each for each in self.books.rows or () if each.tracking_id == self.message]
         return row
 
-    def outcomes(self, tracking_id: str) -> list[str | None]:
-        """Return the outcomes of a message's attempts, in order."""
-        return [each.outcome for each in self.attempts(tracking_id)]
+    def outcomes(self) -> list[str | None]:
+        """Return the outcomes of the message's attempts, in order."""
+        found = [each for each in self.books.attempts if each.tracking_id == self.message]
+        return [each.outcome for each in sorted(found, key=lambda each: each.number)]
 
-    def attempts(self, tracking_id: str) -> list[Attempt]:
-        """Return a message's attempts, in order."""
-        found = [each for each in self.books.attempts if each.tracking_id == tracking_id]
+    def events(self) -> list[Event]:
+        """Return the message's trail, oldest first."""
+        found = [each for each in self.books.events if each.tracking_id == self.message]
         return sorted(found, key=lambda each: each.number)
 
-    def events(self, tracking_id: str) -> list[Event]:
-        """Return a message's trail, oldest first."""
-        found = [each for each in self.books.events if each.tracking_id == tracking_id]
-        return sorted(found, key=lambda each: each.number)
+    def event_types(self) -> list[str]:
+        """Return the types of the message's trail, oldest first."""
+        return [each.event_type for each in self.events()]
 
-    def event_types(self, tracking_id: str) -> list[str]:
-        """Return the types of a message's trail, oldest first."""
-        return [each.event_type for each in self.events(tracking_id)]
-
-    def accepts(self, tracking_id: str) -> int:
-        """Return how often the provider took a message."""
-        return sum(each.reference == tracking_id for each in self.books.accepts or ())
+    def accepts(self, tracking_id: str | None = None) -> int:
+        """Return how often the provider took a message: the one that met the point, or another."""
+        wanted = tracking_id or self.message
+        return sum(each.reference == wanted for each in self.books.accepts or ())
 
     def used(self, client_key: str) -> int:
         """Return what the quota of a client, by the first word of its id, has counted on all days."""

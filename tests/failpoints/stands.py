@@ -1,6 +1,7 @@
 """Where a scenario is played: a whole product of its own, on either set, one process of which has a failpoint."""
 
 import json
+import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import httpx
 from smsgw.failpoints import VARIABLE
 from smsgw.simulator.settings import SimulatorSettings
 from tests.failpoints.forked import ForkedProcess, ForkedProduct
-from tests.failpoints.scenarios import IDEMPOTENCY_LEASE_SECONDS, LEASE_SECONDS, Scenario
+from tests.failpoints.scenarios import IDEMPOTENCY_LEASE_SECONDS, LEASE_SECONDS, PROVIDER_TIMEOUT_SECONDS, Scenario
 from tests.failpoints.simulators import Simulators
 from tests.invariants import Books, Call, Caller, read_books
 from tests.invariants.ledgers import Quota
@@ -29,15 +30,18 @@ LATENCY_SECONDS = 0.5
 TIMERS = {
     **FAST,
     "LOG_LEVEL": "info",
+    "PROVIDER_TIMEOUT_SECONDS": str(PROVIDER_TIMEOUT_SECONDS),
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "IDEMPOTENCY_LEASE_SECONDS": str(IDEMPOTENCY_LEASE_SECONDS),
 }
+SLACK = 3 * float(os.environ.get("SMSGW_TEST_SLACK", "1"))
+"""How much slower than promised answers may come: several products start side by side while one is asked."""
 SECONDS = 60.0
 """How long anything may take on a slow machine."""
 
 
 class Stand(ABC):
-    """A product with one process that breaks. Callers come to `gateway`, providers and operators to `worker`."""
+    """A product with one process that breaks. Callers come to `gateway`, providers to `worker`."""
 
     ground: ClassVar[str]
     gateway: Process
@@ -45,6 +49,8 @@ class Stand(ABC):
     victim: Process
     other_gateway: Process
     """Another way in, where there is one."""
+    other_worker: Process
+    """Where a provider tries after it got no answer."""
 
     def __init__(self, directory: Path, scenario: Scenario, providers: Simulators, services: Mapping[str, str]) -> None:
         self.scenario = scenario
@@ -85,12 +91,14 @@ class Stand(ABC):
         )
         self._providers.start(settings)
 
-    @abstractmethod
-    def _start(self) -> None: ...
+    def message_id(self, tracking_id: str) -> str | None:
+        """Return the provider's id of a message, once it has taken it."""
+        lines = self._journal.read_text().splitlines() if self._journal.exists() else []
+        taken = [json.loads(line)["accepted"] for line in lines if tracking_id in line]
+        return str(taken[0]["message_id"]) if taken else None
 
     @abstractmethod
-    def relieve(self) -> None:
-        """Start a second worker where the set has such."""
+    def _start(self) -> None: ...
 
     @abstractmethod
     def close(self) -> None:
@@ -141,6 +149,7 @@ class Stand(ABC):
             "ledgered": frozenset({PROVIDER}),
             "stalls": [(moment, moment + asleep) for moment in self.reached()],
             "is_resending": self._can_look_up,
+            "slack": SLACK,
         }
         return self._read(calls, known)
 
@@ -156,9 +165,11 @@ class Production(Stand):
         self.other_gateway = self.product.gateway() if at_gateway else self.gateway
         self.worker = self.product.worker(**at_worker)
         self.victim = self.gateway if at_gateway else self.worker
+        self.other_worker = self._sweeper() if at_worker and self.scenario.action == "sleep" else self.worker
 
-    def relieve(self) -> None:
-        self.worker = self.product.worker().wait_ready(SECONDS)
+    def _sweeper(self) -> Process:
+        """Start a worker that gets nothing from the queue, so that what meets the point meets it in the other one."""
+        return self.product.worker(QUEUE_URL=f"sqlite:///{self._directory / 'empty.db'}")
 
     def close(self) -> None:
         self.product.close()
@@ -181,11 +192,8 @@ class Embedded(Stand):
         arguments = ["dev", "--port", str(port), "--data", str(self._directory)]
         environ = {**self.product.environ, **configuration, **self._armed}
         dev = ForkedProcess("dev", arguments, environ, self._directory, f"http://127.0.0.1:{port}")
-        self.gateway = self.other_gateway = self.worker = self.victim = dev
+        self.gateway = self.other_gateway = self.worker = self.other_worker = self.victim = dev
         self.processes.append(dev)
-
-    def relieve(self) -> None:
-        """One process only: it goes on by itself."""
 
     def close(self) -> None:
         for process in self.processes:
