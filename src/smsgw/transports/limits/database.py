@@ -1,8 +1,10 @@
 """Limits in a SQLite file: the embedded default. What concurrent requests ask shares one transaction."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -15,6 +17,8 @@ from smsgw.transports.limits import tables
 from smsgw.transports.limits.books import Books
 from smsgw.transports.sql import Database, DatabaseAwayError
 
+CALL_SECONDS = 0.28
+LATE = "sqlite: no answer in time"
 MAX_BATCH = 100
 PRUNE_EVERY = timedelta(seconds=1)
 
@@ -27,11 +31,20 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     client_key: str | None = None
     rate_name: str | None = None
     is_read_only: bool = False
+    is_question: bool = False
+    """Whether it is dropped when nobody waits for its answer any more."""
+    asked_at: float = msgspec.field(default_factory=time.monotonic)
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether its caller has been told that the store does not answer, and nothing shall come of it."""
+        return self.is_question and time.monotonic() - self.asked_at > CALL_SECONDS
 
 
 class DatabaseLimits:
-    """Limits of the processes that share one SQLite file. It waits for the file's lock as long as transports/sql does,
-    so a file that another process keeps locked is noticed after 2 s, a broken one at once."""
+    """Limits of the processes that share one SQLite file. While somebody else keeps it locked, callers are told so in
+    time: what they asked is dropped then; what they had to say (an answer, a release) is done after the lock, if that
+    ends before a transaction gives up waiting for it (transports/sql)."""
 
     def __init__(self, database: Database, *, rules: ClaimRules, quota_prefix: str, clock: Clock) -> None:
         self._database = database
@@ -39,7 +52,7 @@ class DatabaseLimits:
         self._quota_prefix = quota_prefix
         self._clock = clock
         self._pruned_at = datetime.min.replace(tzinfo=UTC)
-        self._batcher: Batcher[_Call, Any] = Batcher(self._flush, max_items=MAX_BATCH, max_in_flight=1)
+        self._batcher: Batcher[_Call, Admission | None] = Batcher(self._flush, max_items=MAX_BATCH, max_in_flight=1)
 
     async def open(self) -> None:
         """Create the tables where they are missing. Raises LimitsUnavailableError."""
@@ -51,8 +64,10 @@ class DatabaseLimits:
 
     async def look_up(self, claim: Claim) -> Admission:
         """See ports.Limits."""
-        call = _Call(act=lambda books, now: books.look_up(claim, now), name=claim.name, is_read_only=True)
-        return cast("Admission", await self._batcher.submit(call))
+        call = _Call(
+            act=lambda books, now: books.look_up(claim, now), name=claim.name, is_read_only=True, is_question=True
+        )
+        return cast("Admission", await self._submit(call))
 
     async def admit(self, ask: Ask) -> Admission:
         """See ports.Limits."""
@@ -61,8 +76,9 @@ class DatabaseLimits:
             name=ask.claim.name if ask.claim else None,
             client_key=ask.client_key,
             rate_name=ask.rate_name if ask.rate > 0 else None,
+            is_question=True,
         )
-        return cast("Admission", await self._batcher.submit(call))
+        return cast("Admission", await self._submit(call))
 
     async def answer(self, claim: Claim, *, status: int, body: bytes, ttl_seconds: int, confirmed: UUID | None) -> None:
         """See ports.Limits."""
@@ -72,11 +88,11 @@ class DatabaseLimits:
             if confirmed:
                 books.note_confirmed(confirmed, now)
 
-        await self._batcher.submit(_Call(act=act, name=claim.name))
+        await self._submit(_Call(act=act, name=claim.name))
 
     async def note_confirmed(self, tracking_id: UUID) -> None:
         """See ports.Limits."""
-        await self._batcher.submit(_Call(act=lambda books, now: books.note_confirmed(tracking_id, now)))
+        await self._submit(_Call(act=lambda books, now: books.note_confirmed(tracking_id, now)))
 
     async def release(self, ask: Ask, admission: Admission, publish: PublishOutcome | None) -> None:
         """See ports.Limits."""
@@ -85,7 +101,7 @@ class DatabaseLimits:
             name=ask.claim.name if ask.claim else None,
             client_key=ask.client_key,
         )
-        await self._batcher.submit(call)
+        await self._submit(call)
 
     async def confirmed(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Sequence[UUID]]]:
         """See ports.Limits."""
@@ -108,7 +124,15 @@ class DatabaseLimits:
         """Finish what was asked; the database is its opener's to close."""
         await self._batcher.drain()
 
-    async def _flush(self, calls: Sequence[_Call]) -> Sequence[Admission | None]:
+    async def _submit(self, call: _Call) -> Admission | None:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                # The batch goes on without its caller: a transaction that is cut short leaves its connection in doubt.
+                return await self._batcher.submit(call)
+        except TimeoutError:
+            raise LimitsUnavailableError(LATE) from None
+
+    async def _flush(self, calls: Sequence[_Call]) -> Sequence[Admission | LimitsUnavailableError | None]:
         now = self._clock()
         is_read_only = all(call.is_read_only for call in calls)
         try:
@@ -121,7 +145,7 @@ class DatabaseLimits:
                     quota_prefix=self._quota_prefix,
                 )
                 before = books.copy()
-                results = [call.act(books, now) for call in calls]
+                results = [LimitsUnavailableError(LATE) if call.is_dropped else call.act(books, now) for call in calls]
                 await tables.save(connection, before, books, quota_prefix=self._quota_prefix)
                 if not is_read_only and now - self._pruned_at >= PRUNE_EVERY:
                     self._pruned_at = now
