@@ -8,10 +8,12 @@ import httpx
 import pytest
 
 from smsgw.transports.stores.database.migrate import migrate
+from tests.invariants import Caller, read_books
 from tests.journey.books import all_reach, statuses, strangers, unexplained_duplicates
 from tests.journey.calling import Load, accepted, insist, ledger, reaches, send
 from tests.journey.process import Process, until
-from tests.journey.product import OTHER_KEY, Product, running
+from tests.journey.product import KEY, OTHER_KEY, Product, running
+from tests.journey.promises import kept
 from tests.servers import OwnPostgres, OwnRabbitmq, OwnRedis
 
 SLOW = 0.5 * float(os.environ.get("SMSGW_TEST_SLACK", "1"))
@@ -67,22 +69,34 @@ def _check_books(product: Product, tracking_ids: list[str]) -> None:
     assert strangers(product, provider) == set()
 
 
+@pytest.mark.fault("F05", "I1 I3 I4 I6 I12")
+@pytest.mark.fault("F06", "I1 I3 I4 I6 I12")
 @pytest.mark.parametrize("how", ["stop", "freeze"])
-def test_without_the_limits_store_requests_are_refused_fast(
-    gateway: Process, worker: Process, own_redis: OwnRedis, how: str
+def test_without_the_limits_store_requests_are_refused_fast_and_nothing_is_published(
+    product: Product, gateway: Process, worker: Process, own_redis: OwnRedis, how: str
 ) -> None:
+    caller = Caller(product.clients, gateway)
+    asked = [(OTHER_KEY, f"{how}-1"), (KEY, f"{how}-1"), (OTHER_KEY, None)] * 3
+    known, used = set(statuses(product)), _used(product)
+
     getattr(own_redis, how)()
-    timed = [_timed(gateway, key=key, idempotency_key=f"{how}-1") for key in (OTHER_KEY, "journey-key-1")] * 3
+    calls = [caller.send(key=key, idempotency_key=name) for key, name in asked]
     gateway.wait_unready(naming="limits")
     own_redis.thaw()
     own_redis.start()
     gateway.wait_ready(10)
-    tracking_id = insist([gateway], f"{how}-1", seconds=5)
+    tracking_id = caller.insist(f"{how}-1", key=OTHER_KEY, seconds=5)
 
-    assert {(answer.status_code, answer.json()["error_code"]) for _, answer in timed} == {(503, "STORE_UNAVAILABLE")}
-    assert all(answer.headers["Retry-After"] for _, answer in timed)
-    assert max(seconds for seconds, _ in timed) < SLOW
-    reaches(worker, tracking_id, "DELIVERED")
+    assert {(call.status, call.answer["error_code"]) for call in calls} == {(503, "STORE_UNAVAILABLE")}
+    assert max(call.seconds for call in calls) < SLOW
+    assert kept(product, caller.calls)
+    assert set(statuses(product)) - known == {tracking_id}
+    assert _used(product) == used + 1
+
+
+def _used(product: Product) -> int:
+    """Return what the client with a quota has used, on whatever days."""
+    return sum(each.used for each in read_books(product).quotas or ())
 
 
 @pytest.mark.fault("F18", "I4 I11 I12")
