@@ -40,6 +40,7 @@ async def test_a_running_claim_is_in_use_and_tells_the_first_tracking_id(world: 
     assert second == seen == Admission(verdict=Verdict.IN_USE, tracking_id=first.tracking_id)
 
 
+@pytest.mark.fault("F03", "I5")
 async def test_another_body_under_the_key_is_refused_while_it_runs_and_after(world: World) -> None:
     held = claim()
     other = claim(fingerprint="0" * 64)
@@ -159,6 +160,7 @@ async def test_a_look_up_writes_nothing(world: World) -> None:
     assert before == await world.snapshot()
 
 
+@pytest.mark.fault("F02", "I4")
 async def test_of_many_claims_at_the_same_instant_exactly_one_runs(world: World) -> None:
     asks = [ask(claim(), daily_quota=100) for _ in range(50)]
 
@@ -170,6 +172,7 @@ async def test_of_many_claims_at_the_same_instant_exactly_one_runs(world: World)
     assert await world.used(CLIENT) == 1
 
 
+@pytest.mark.fault("F04", "I4")
 async def test_everything_is_named_after_the_public_id_and_the_digest_of_the_key(world: World) -> None:
     first = ask(claim("0" * 64), daily_quota=5, rate=5)
     await admitted(world, first)

@@ -54,6 +54,7 @@ async def _is_back(world: RedisWorld) -> bool:
     return (await _timed(world))[1] is None
 
 
+@pytest.mark.fault("F06", "I12")
 async def test_a_frozen_redis_fails_50_callers_fast_and_is_back_soon_after_the_thaw(
     own_redis: OwnRedis, world: RedisWorld
 ) -> None:
@@ -70,6 +71,7 @@ async def test_a_frozen_redis_fails_50_callers_fast_and_is_back_soon_after_the_t
     assert max(seconds for seconds, _ in later) < 0.05
 
 
+@pytest.mark.fault("F06", "I12")
 async def test_callers_that_come_while_batches_are_frozen_wait_no_longer(
     own_redis: OwnRedis, world: RedisWorld
 ) -> None:
@@ -96,6 +98,7 @@ async def test_it_is_not_ready_while_redis_is_frozen(own_redis: OwnRedis, world:
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.fault("F05", "I12 I13")
 async def test_a_killed_redis_is_an_outage_without_its_address_and_a_restart_ends_it(
     own_redis: OwnRedis, world: RedisWorld
 ) -> None:
@@ -147,6 +150,7 @@ async def test_cancelled_callers_leave_no_answer_for_others(world: RedisWorld) -
     assert all(one.tracking_id != other.tracking_id for one, other in pairwise(left))
 
 
+@pytest.mark.fault("F08", "I4 I6")
 async def test_a_full_redis_refuses_new_claims_and_still_replays(world: RedisWorld) -> None:
     held = claim()
     await admitted(world, ask(held))
@@ -162,6 +166,7 @@ async def test_a_full_redis_refuses_new_claims_and_still_replays(world: RedisWor
     assert await world.used("shop") == 0
 
 
+@pytest.mark.fault("F08", "I4")
 async def test_a_read_only_replica_refuses_new_claims_and_still_looks_up(world: RedisWorld) -> None:
     await admitted(world, ask(claim()))
     await world.client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
@@ -246,6 +251,7 @@ async def test_an_outage_and_its_end_are_stated_once_each(own_redis: OwnRedis) -
     assert str(own_redis.port) not in lost[0].detail
 
 
+@pytest.mark.fault("F06", "I4")
 async def test_after_a_stall_the_retry_of_a_timed_out_request_runs_at_once_under_its_first_id(
     own_redis: OwnRedis,
 ) -> None:

@@ -163,6 +163,7 @@ async def test_clients_do_not_share_quotas(world: World) -> None:
     assert other.is_admitted
 
 
+@pytest.mark.fault("F16", "I6")
 @pytest.mark.parametrize("world", ["memory", "sqlite"], indirect=True)
 async def test_a_new_day_has_a_new_quota_and_a_refund_goes_to_its_own_day(world: World) -> None:
     assert world.clock

@@ -13,6 +13,7 @@ from tests.http.conftest import Server, make_server, start
 NEXT = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+@pytest.mark.fault("F15", "I12")
 async def test_stopping_says_so_and_finishes_what_is_in_flight() -> None:
     server = make_server()
     await start(server, drain_seconds=2)

@@ -47,6 +47,7 @@ def _check_books(product: Product, tracking_ids: list[str]) -> None:
     assert strangers(product, provider) == set()
 
 
+@pytest.mark.fault("F12", "I1 I2 I3")
 def test_the_gateway_is_killed_under_load(product: Product, gateway: Process, worker: Process) -> None:
     before = len(statuses(product))
     load = _load(gateway, "killed-gateway")
@@ -85,6 +86,7 @@ def test_what_a_killed_worker_was_sending_is_looked_up(product: Product, gateway
     assert [len(ledger(provider, each)) for each in tracking_ids] == [1] * len(tracking_ids)
 
 
+@pytest.mark.fault("F15", "I1 I2 I3 I12")
 def test_the_gateway_is_stopped_under_load(product: Product, gateway: Process, worker: Process) -> None:
     load = _load(gateway, "stopped-gateway")
 

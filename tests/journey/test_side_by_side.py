@@ -55,6 +55,7 @@ def test_every_message_is_delivered_once(product: Product, gateways: list[Proces
     assert min(shares) > 0
 
 
+@pytest.mark.fault("F02", "I1 I4")
 def test_one_key_at_both_gateways_at_the_same_instant_is_one_message(
     product: Product, gateways: list[Process], workers: list[Process]
 ) -> None:
