@@ -13,6 +13,7 @@ VERSION = 1
 MAX_BATCH = 100
 MAX_BATCH_BYTES = 128 * 1024
 MAX_ENVELOPE_BYTES = 32 * 1024
+_LONGEST_REASON = 200
 
 
 class ConfigFingerprint(msgspec.Struct, frozen=True):
@@ -84,7 +85,7 @@ def _decode_one(body: bytes) -> Envelope | Poison:
     try:
         version = _decode_version(body).version
         if version != VERSION:
-            return Poison(body, f"unknown version {version}")
+            return Poison(body, f"unknown version {version}"[:_LONGEST_REASON])
         envelope = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Poison(body, f"undecodable: {_brief(error)}")
@@ -111,4 +112,4 @@ def _field_with_nul(envelope: Envelope) -> str | None:
 
 
 def _brief(error: Exception) -> str:
-    return "invalid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
+    return "invalid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:_LONGEST_REASON]

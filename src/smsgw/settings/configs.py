@@ -1,14 +1,17 @@
 """CLIENT_CONFIG and PROVIDERS_CONFIG: raw JSON from a variable or from a file, and what it parses to."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from smsgw.core.fingerprint import config_fingerprint
 from smsgw.core.keys import ClientConfigError, Clients
 from smsgw.core.providers import ProviderConfigError, Providers
-from smsgw.settings.reading import Reader, SettingsError
+from smsgw.settings.reading import Reader, SettingsError, shown
 
 _CLIENTS_EXAMPLE = '{"<api key>": {"name": "shop", "is_active": true, "daily_quota": 1000}}'
 _PROVIDERS_EXAMPLE = '{"Local-SMS": {"is_active": true, "is_operational": true}}'
@@ -40,17 +43,23 @@ def read_document(name: str, path: Path) -> Document:
 def parse_clients(document: Document) -> Clients:
     """Return the clients of a document; raises SettingsError."""
     try:
-        return Clients.parse(document.raw)
+        clients = Clients.parse(document.raw)
     except ClientConfigError as error:
         raise SettingsError(f"CLIENT_CONFIG: {error}") from None
+    if _repeated(document.raw):
+        raise SettingsError("CLIENT_CONFIG: an API key, or a field of an entry, stands twice")
+    return clients
 
 
 def parse_providers(document: Document) -> Providers:
     """Return the providers of a document; raises SettingsError."""
     try:
-        return Providers.parse(document.raw)
+        providers = Providers.parse(document.raw)
     except ProviderConfigError as error:
         raise SettingsError(f"PROVIDERS_CONFIG: {error}") from None
+    if names := _repeated(document.raw):
+        raise SettingsError(f"PROVIDERS_CONFIG: {shown(names[0])} stands twice in one object")
+    return providers
 
 
 def documents(environ: Mapping[str, str]) -> tuple[Document | None, Document | None]:
@@ -75,6 +84,18 @@ def providers_of(read: Reader) -> tuple[Document, Providers]:
     if document is None:
         raise SettingsError(f"PROVIDERS_CONFIG: required, e.g. {_PROVIDERS_EXAMPLE}")
     return document, parse_providers(document)
+
+
+def _repeated(raw: str) -> list[str]:
+    """Return the names that stand twice in one object of a document that was parsed before: the decoder would keep the
+    last without a word, and the entry that somebody meant might be the first."""
+    found: list[str] = []
+
+    def look(members: list[tuple[str, Any]]) -> None:
+        found.extend(name for name, count in Counter(name for name, _ in members).items() if count > 1)
+
+    json.loads(raw, object_pairs_hook=look, parse_int=str)
+    return found
 
 
 def _document(read: Reader, name: str) -> Document | None:

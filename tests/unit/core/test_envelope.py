@@ -39,6 +39,7 @@ def _reason(body: bytes) -> str:
     (member,) = decode(body)
     assert isinstance(member, Poison), member
     assert body == member.body
+    assert len(member.reason) <= 250
     return member.reason
 
 
@@ -105,6 +106,7 @@ def test_times_come_out_in_utc() -> None:
         (b'{"a":' * 100_000, "undecodable"),
         (b'"' + b"x" * MAX_ENVELOPE_BYTES + b'"', "larger than"),
         (_wire(version=2), "unknown version 2"),
+        (_wire().replace(b'"version":1', b'"version":' + b"9" * 400), "unknown version 999"),
         (_wire(version="1"), "undecodable"),
         (_wire(tracking_id="x"), "tracking_id"),
         (_wire(tracking_id=None), "tracking_id"),

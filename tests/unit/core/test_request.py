@@ -45,7 +45,22 @@ def test_everything_that_may_be_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "x" * 1000, "سلام", "😀", " x ", "a\nb", "[" * 100, '{"a":' * 70], ids=lambda text: text[:8]
+    "text",
+    [
+        "x",
+        "x" * 1000,
+        "a:b",
+        "\\u003a:",
+        "کد: :",
+        '"to":"x","to":',
+        "سلام",
+        "😀",
+        " x ",
+        "a\nb",
+        "[" * 100,
+        '{"a":' * 70,
+    ],
+    ids=lambda text: text[:8],
 )
 def test_texts_that_are_fine(text: str) -> None:
     assert isinstance(_read({**SEND, "text": text}), SendRequest)
@@ -134,6 +149,11 @@ def test_a_value_is_not_repeated_in_the_refusal() -> None:
         b'{"to":"+989121234567","text":"x","ttl_seconds":-9223372036854775809}',
         b'{"unknown":[{"deep":9223372036854775808}]}',
         b"{'to':1}",
+        b'{"to":"+989121234567","to":"+989121234568","text":"x"}',
+        b'{"to":null,"to":"+989121234567","text":"x"}',
+        b'{"to":"+989121234567","text":"a:b","text":"x"}',
+        b'{"to":"+989121234567","text":"a\\u003ab","\\u0074o":"+989121234568"}',
+        b'{"to":"+989121234567","text":"x","unknown":1,"unknown":2}',
         b"[" * 60_000,
         b'{"a":' * 10_000,
         b"[" * 65 + b"]" * 65,
