@@ -139,7 +139,10 @@ class Lifecycle(RuleBasedStateMachine):
         if says:
             for call in calls:
                 call.is_accepted = accepts if call.is_accepted is None else call.is_accepted
-        question.answer.set_result(_known(calls) if says else LookUpResult(answer=LookUp.CANNOT_SAY))
+        said = _known(calls) if says else LookUpResult(answer=LookUp.CANNOT_SAY)
+        if said.answer is LookUp.ABSENT:
+            self.world.denials.setdefault((question.reference, question.vendor.name), []).append(self.world.now)
+        question.answer.set_result(said)
         self.world.do(_nothing())
 
     @rule(

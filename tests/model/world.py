@@ -162,6 +162,8 @@ class World:
         self.disabled: set[str] = set()
         self.calls: list[Call] = []
         self.questions: list[Question] = []
+        self.denials: dict[tuple[UUID, str], list[datetime]] = {}
+        """When which vendor said that it does not know a message."""
         self.workers = [Worker(self) for _ in range(workers)]
 
     def do(self, step: Any) -> Any:
@@ -229,6 +231,10 @@ class World:
         taken = [call.number for call in self.calls_of(message.tracking_id) if call.is_accepted]
         is_known = all(outcomes[number] is Outcome.UNKNOWN for number in taken)
         self.expect(is_known, "a second SMS without an UNKNOWN before it (I3)")
+        for each in earlier:
+            denials = self.denials.get((message.tracking_id, each.provider), [])
+            is_denied = denials and max(denials) - min(denials) >= self.timers.unknown_settle
+            self.expect(each.outcome is not Outcome.ABSENT or bool(is_denied), "taken for absent without asking twice")
         if Outcome.UNKNOWN in outcomes.values():
             self.expect(self.timers.resend_unknown, "`hold` has sent again (I3)")
             self.expect(message.duplicate_risk, "a second SMS without its mark")
