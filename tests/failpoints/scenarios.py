@@ -64,8 +64,6 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     """The call that met the point, in a gateway."""
     retries: Sequence[Call] = ()
     """What its caller sent under the same key until there was a 202, and once more."""
-    head: bytes = b""
-    """What was on the wire of an answer that was never finished."""
     message: str = ""
     """The tracking id of the message that met the point, in a worker."""
     lines: Sequence[str] = ()

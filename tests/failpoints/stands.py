@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -96,6 +96,14 @@ class Stand(ABC):
         lines = self._journal.read_text().splitlines() if self._journal.exists() else []
         taken = [json.loads(line)["accepted"] for line in lines if tracking_id in line]
         return str(taken[0]["message_id"]) if taken else None
+
+    def until_reached(self, call: Callable[[], Call]) -> Call:
+        """Call again while the answer is 503 without the point having been reached: files are slow when many products
+        commit to one disk, and the limits of the embedded set give up after 0.3 s."""
+        last = call()
+        while last.status == 503 and not self.reached():
+            last = call()
+        return last
 
     @abstractmethod
     def _start(self) -> None: ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,7 +37,8 @@ def _play(stand: Stand) -> Played:
     caller = stand.caller(stand.gateway)
     body: dict[str, Any] = {"ttl_seconds": TTL_SECONDS} if stand.scenario.variant == "hold" else {}
     with ThreadPoolExecutor(1) as pool:
-        calling = pool.submit(caller.send, idempotency_key=WORD, timeout=SECONDS, **body)
+        send = partial(caller.send, idempotency_key=WORD, timeout=SECONDS, **body)
+        calling = pool.submit(stand.until_reached, send)
         code, was_frozen = disturb(stand)
         calling.result(SECONDS)
     caller.send(timeout=SECONDS, **body)
