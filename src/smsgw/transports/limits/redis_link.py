@@ -19,7 +19,13 @@ PROBE_SECONDS = 0.2
 CONNECTIONS = 8
 CLUSTER_REFUSED = "Redis Cluster is not supported: one call needs keys of several hash slots; use a single Redis"
 
-_away = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+_away = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OSError,
+    TimeoutError,
+    RuntimeError,  # uvloop's word for a write to a connection that was reset a moment before
+)
 
 
 class RedisClusterError(LimitsUnavailableError):
@@ -155,9 +161,9 @@ class RedisLink:
 
     async def _until_back(self) -> None:
         try:
-            while True:
-                if await self._answers() and (self._resume is None or await self._resume()):
-                    break
+            while not (await self._answers() and (self._resume is None or await self._resume())):
+                if self._closed.is_set():
+                    return  # Python 3.11 may lose a cancellation that comes together with an answer
                 await asyncio.sleep(PROBE_SECONDS)
         finally:
             self._probe = None
@@ -167,7 +173,7 @@ class RedisLink:
         try:
             async with asyncio.timeout(SOCKET_SECONDS):
                 await self._send("PING")
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, *_away):
             return False
         return True
 
