@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_STRANGE_FIELD = re.compile(r"unknown field `(?![a-z_]{1,16}`).*`", re.DOTALL)
 _PUBLIC_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_KEY_LENGTH = 255
 
@@ -54,8 +55,9 @@ class Clients:
         try:
             entries = msgspec.json.decode(raw, type=dict[str, ClientConfig])
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            # msgspec writes `[...]` for the key of a dictionary in an error's path, so no API key can be in it.
-            raise ClientConfigError(str(error)) from None
+            # msgspec writes `[...]` for the key of a dictionary in an error's path; but one level too deep, an API key
+            # is a field that it does not know and would name. Only what may be a slip of the pen is shown.
+            raise ClientConfigError(_STRANGE_FIELD.sub("a field that no entry has", str(error))) from None
         by_digest: dict[bytes, Client] = {}
         seen: set[str] = set()
         for number, (key, entry) in enumerate(entries.items(), 1):

@@ -15,6 +15,7 @@ import smsgw.providers
 from smsgw.core.ports import Clock, Provider
 from smsgw.core.providers import Providers
 from smsgw.providers.base import Adapter, utc_now
+from smsgw.settings import one_line
 
 ENTRY_POINTS = "smsgw.providers"
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
@@ -75,7 +76,7 @@ def _adapter(name: str, providers: Providers, environ: Mapping[str, str]) -> Ada
     try:
         return found(msgspec.convert(options, type=found.config_type))
     except msgspec.ValidationError as error:
-        raise ProviderSetupError(f"PROVIDERS_CONFIG: {name!r}: options: {error}") from None
+        raise ProviderSetupError(f"PROVIDERS_CONFIG: {name!r}: options: {one_line(error)}") from None
 
 
 def _value(name: str, option: str, raw: Any, environ: Mapping[str, str]) -> Any:

@@ -3,7 +3,7 @@
 from smsgw.settings.configs import Document, documents, parse_clients, parse_providers, read_document
 from smsgw.settings.dotenv_file import environment
 from smsgw.settings.loading import database_url, load_gateway, load_operator, load_worker
-from smsgw.settings.reading import SettingsError
+from smsgw.settings.reading import SettingsError, one_line
 from smsgw.settings.rereading import reread
 from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
 
@@ -21,6 +21,7 @@ __all__ = [
     "load_gateway",
     "load_operator",
     "load_worker",
+    "one_line",
     "parse_clients",
     "parse_providers",
     "read_document",

@@ -11,7 +11,7 @@ import msgspec
 from smsgw.core.fingerprint import config_fingerprint
 from smsgw.core.keys import ClientConfigError, Clients
 from smsgw.core.providers import ProviderConfigError, Providers
-from smsgw.settings.reading import Reader, SettingsError, shown
+from smsgw.settings.reading import Reader, SettingsError, one_line, shown
 
 _CLIENTS_EXAMPLE = '{"<api key>": {"name": "shop", "is_active": true, "daily_quota": 1000}}'
 _PROVIDERS_EXAMPLE = '{"Local-SMS": {"is_active": true, "is_operational": true}}'
@@ -45,7 +45,7 @@ def parse_clients(document: Document) -> Clients:
     try:
         clients = Clients.parse(document.raw)
     except ClientConfigError as error:
-        raise SettingsError(f"CLIENT_CONFIG: {error}") from None
+        raise SettingsError(f"CLIENT_CONFIG: {one_line(error)}") from None
     if _repeated(document.raw):
         raise SettingsError("CLIENT_CONFIG: an API key, or a field of an entry, stands twice")
     return clients
@@ -56,7 +56,7 @@ def parse_providers(document: Document) -> Providers:
     try:
         providers = Providers.parse(document.raw)
     except ProviderConfigError as error:
-        raise SettingsError(f"PROVIDERS_CONFIG: {error}") from None
+        raise SettingsError(f"PROVIDERS_CONFIG: {one_line(error)}") from None
     if names := _repeated(document.raw):
         raise SettingsError(f"PROVIDERS_CONFIG: {shown(names[0])} stands twice in one object")
     return providers

@@ -13,6 +13,7 @@ MOST_SECONDS = 10 * 365 * 86_400
 """Ten years: no duration of ours is longer, and none added to today leaves the calendar."""
 _MOST = 1_000_000_000
 _SHOWN = 40
+_LONGEST_LINE = 250
 _FILE_SCHEMES = ("sqlite", "unix")
 
 
@@ -113,6 +114,11 @@ class Reader:
 def shown(raw: str) -> str:
     """Return a wrong value for an error message: quoted, on one line, not at length."""
     return repr(raw if len(raw) <= _SHOWN else raw[:_SHOWN] + "...")
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says for people, although it may repeat what others wrote: printable and not at length."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(error)[:_LONGEST_LINE])
 
 
 def _incomplete(value: str, scheme: str) -> str | None:
