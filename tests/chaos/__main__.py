@@ -42,9 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=60, help="how long load and faults last (60)")
     parser.add_argument("--heal", type=float, default=60, help="within how many seconds all must be quiet after (60)")
     parser.add_argument("--rate", type=float, default=40, help="requests a second (40)")
-    parser.add_argument(
-        "--report", type=Path, default=Path("chaos-report.html"), help="the HTML report of the last run"
-    )
+    parser.add_argument("--report", type=Path, help="where the HTML report goes; else beside other temporary files")
     parser.add_argument("--save", type=Path, help="a results file; its table goes beside it as .md")
     return parser
 

@@ -15,7 +15,8 @@ TIMEOUT_SECONDS = 10.0
 TTL_SECONDS = 120
 WAY = (None, None, None, ("Provider-B",), ("Provider-B", "Provider-A"))
 """Smart selection prefers Provider-A; the others ask for the one that cannot be looked up."""
-_AGAIN = (None, 409, 503)
+_AGAIN = (None, 408, 409, 503)
+"""408: the gateway stood still before it had the request."""
 
 
 class Intention(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ class Caller:
 
         def once() -> str | None:
             call = self.send(idempotency_key=idempotency_key, **arguments)
-            assert call.status in (None, 202, 409, 503), (call.status, call.body)
+            assert call.status in (None, 202, 408, 409, 503), (call.status, call.body)
             return call.tracking_id if call.is_accepted else None
 
         return until(once, seconds=seconds, what=f"a 202 for {idempotency_key}")
