@@ -83,6 +83,7 @@ def site(
         yield Site(product, caller, own_redis, own_rabbitmq, own_postgres, networks)
 
 
+@pytest.mark.timeout(240)
 def test_load_faults_and_heal_leave_nothing_behind(site: Site) -> None:
     site.load("warm-up").results()
     assert kept(site.product, site.caller.calls)
@@ -102,7 +103,7 @@ def test_load_faults_and_heal_leave_nothing_behind(site: Site) -> None:
         load.results()
     assert kept(site.product, site.caller.calls)
 
-    until(lambda: not _leaks(before, site.usage()), seconds=60, what=lambda: str(_leaks(before, site.usage())))
+    until(lambda: not _leaks(before, site.usage()), seconds=40, what=lambda: str(_leaks(before, site.usage())))
 
 
 def _files(pid: int, *, besides: set[int]) -> int:
