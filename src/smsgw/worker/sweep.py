@@ -26,8 +26,7 @@ PUT_OFF = timedelta(seconds=60)
 SLOW = timedelta(seconds=2)
 """A look-up that takes longer holds up no other timer."""
 MOST_SLOW = 10
-"""A provider with so many slow look-ups is asked about nothing more for LOOK_UP_AGAIN."""
-LOOK_UP_AGAIN = timedelta(seconds=15)
+"""A provider with so many slow look-ups under way cannot be asked about anything more."""
 
 
 class RoundSweeper:
@@ -74,7 +73,7 @@ class RoundSweeper:
                 return self._dispatcher.plan(message, now)
             except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
                 self._observer(Crashed(where="rounds", error=error, tracking_id=message.tracking_id))
-                return Planned(_put_off(message, now, PUT_OFF), None)
+                return Planned(_put_off(message, now), None)
 
         return plan
 
@@ -120,7 +119,7 @@ class TimerSweeper:
         for _, plan in claimed:
             if isinstance(plan, LookUpDue):
                 self._ask_about(plan, now)
-            elif plan.events:
+            else:
                 self._observer(moved(plan))
         return 0 if len(claimed) == limit else POLL_SECONDS
 
@@ -136,16 +135,16 @@ class TimerSweeper:
         await asyncio.gather(*self._asking, return_exceptions=True)
 
     def _planner(self, now: datetime, slow: Counter[str]) -> Callable[[Message, Attempt | None], Change | LookUpDue]:
+        def can_ask(provider: str) -> bool:
+            return slow[provider] < MOST_SLOW and self._dispatcher.can_look_up(provider)
+
         def plan(message: Message, newest: Attempt | None) -> Change | LookUpDue:
-            can_look_up = newest is not None and self._dispatcher.can_look_up(newest.provider)
+            can_look_up = newest is not None and can_ask(newest.provider)
             try:
-                due = when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
+                return when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
             except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
                 self._observer(Crashed(where="timers", error=error, tracking_id=message.tracking_id))
-                return _put_off(message, now, PUT_OFF)
-            if isinstance(due, LookUpDue) and slow[due.attempt.provider] >= MOST_SLOW:
-                return _put_off(message, now, LOOK_UP_AGAIN)
-            return due
+                return _put_off(message, now)
 
         return plan
 
@@ -170,6 +169,6 @@ class TimerSweeper:
             await self._gate.wait_until_back(str(error))
 
 
-def _put_off(message: Message, now: datetime, wait: timedelta) -> Change:
+def _put_off(message: Message, now: datetime) -> Change:
     """Return the message as it is, to be looked at again later; its story does not tell of it."""
-    return Change(message=step(message, now, message.status, due_at=now + wait), previous=message.status)
+    return Change(message=step(message, now, message.status, due_at=now + PUT_OFF), previous=message.status)

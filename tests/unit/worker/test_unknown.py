@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from smsgw.core.envelope import Envelope
 from smsgw.core.events import LateOutcome
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import Timers
@@ -195,10 +196,7 @@ async def test_a_provider_that_hangs_on_look_ups_holds_up_no_other_messages() ->
     count = 4 * BATCH
     unhelpful, helpful = Unhelpful("A", count), ScriptedProvider("B", UNKNOWN, look_ups=[FOUND])
     rig = Rig(unhelpful, helpful, capacity=count + 1)
-    many, one = [envelope("A") for _ in range(count)], envelope("B")
-    rig.put(*many)
-    while len(unhelpful.submits) < count:
-        await rig.take_in()
+    many, one = await _unknown(rig, unhelpful, count), envelope("B")
     rig.put(one)
     await rig.take_in()
 
@@ -213,3 +211,31 @@ async def test_a_provider_that_hangs_on_look_ups_holds_up_no_other_messages() ->
     assert unhelpful.asked <= 2 * BATCH
     assert len(unhelpful.submits) == count
     await rig.sweeper.close()
+
+
+@pytest.mark.fault("F33", "I3 I11")
+async def test_who_hangs_on_look_ups_cannot_be_asked_so_on_unknown_decides_after_the_settle_time() -> None:
+    count = 4 * BATCH
+    unhelpful = Unhelpful("A", count)
+    rig = Rig(unhelpful, capacity=count)
+    many = await _unknown(rig, unhelpful, count)
+    fence = max(rig.message(each.tracking_id).fence for each in many)
+
+    for _ in range(35):
+        rig.now += SLOW
+        await rig.sweeper.run_once()
+        await asyncio.sleep(0)
+
+    told = [rig.message(each.tracking_id) for each in many]
+    assert {(each.status, each.duplicate_risk) for each in told} == {(Status.QUEUED, True)}
+    assert max(each.fence for each in told) <= fence + 3
+    await rig.sweeper.close()
+
+
+async def _unknown(rig: Rig, provider: ScriptedProvider, count: int) -> list[Envelope]:
+    """Let so many messages end UNKNOWN at a provider."""
+    sent = [envelope(provider.name) for _ in range(count)]
+    rig.put(*sent)
+    while len(provider.submits) < count:
+        await rig.take_in()
+    return sent
