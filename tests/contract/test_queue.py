@@ -236,7 +236,7 @@ async def test_waiting_bodies_can_be_looked_at_often_and_stay(ends: Ends) -> Non
         await publisher.publish(body(number))
 
     async def has_three() -> bool:
-        found = await admin.waiting(3)
+        found = (await admin.look(3)).bodies
         return found is not None and sorted(found) == [body(0), body(1), body(2)]
 
     for _ in range(25):
@@ -247,29 +247,30 @@ async def test_waiting_bodies_can_be_looked_at_often_and_stay(ends: Ends) -> Non
     assert await admin.dead_depth() == 0
 
 
-async def test_waiting_says_none_when_there_are_more_than_it_may_look_at(ends: Ends) -> None:
+async def test_a_look_shows_no_bodies_when_there_are_more_than_it_may_look_at(ends: Ends) -> None:
     publisher, admin = await ends.publisher(), await ends.admin()
-    assert await admin.waiting(2) == []
+    assert (await admin.look(2)).bodies == []
     for number in range(3):
         await publisher.publish(body(number))
 
     async def is_too_much() -> bool:
-        return await admin.waiting(2) is None
+        return (await admin.look(2)).bodies is None
 
     await until(is_too_much)
-    assert await admin.waiting(2) is None
+    assert (await admin.look(2)).bodies is None
 
 
 async def test_what_a_consumer_holds_can_be_seen_or_has_holders(ends: Ends) -> None:
     publisher, admin = await ends.publisher(), await ends.admin()
-    assert await admin.holders() == 0
+    assert (await admin.look(3)).holders == 0
     await publisher.publish(body(1))
     consumer = await ends.consumer()
 
     held = await receive(consumer, 1)
 
+    seen = await admin.look(3)
     assert members(held) == [1]
-    assert await admin.waiting(3) == [body(1)] or await admin.holders() == 1
+    assert seen.bodies == [body(1)] or seen.holders == 1
 
 
 async def test_heartbeats_go_to_a_queue_of_their_own(ends: Ends) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome
+from smsgw.core.backlog import Backlog, DeadLetter
 from smsgw.core.failure import LookUpResult, SendResult
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, DeliveryReport, Event, Message, Status
@@ -69,15 +70,6 @@ class Consumer(Protocol):
     async def close(self) -> None: ...
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of the dead-letter queue. `id` is stable while the message lies there."""
-
-    id: str
-    reason: str
-    body: bytes
-    died_at: datetime | None = None
-
-
 class QueueUnavailableError(Exception):
     """The queue did not answer a QueueAdmin in time, or is not there."""
 
@@ -96,15 +88,8 @@ class QueueAdmin(Protocol):
     async def replay(self, dead_letter_id: str) -> bool:
         """Put one dead letter back on the outbound queue, confirmed before it is removed; False when it is gone."""
 
-    async def waiting(self, limit: int) -> Sequence[bytes] | None:
-        """Return the bodies that wait in the outbound queue and leave them there; None when not all could be seen."""
-
-    async def holders(self) -> int:
-        """Return how many consumers may hold messages that `waiting` cannot show; 0 when it shows those too."""
-
-    @property
-    def hold_seconds(self) -> float:
-        """How long a holder that does not answer any more can keep what it holds."""
+    async def look(self, limit: int) -> Backlog:
+        """Look at what waits in the outbound queue, at most `limit` bodies, and leave it there."""
 
     async def close(self) -> None: ...
 

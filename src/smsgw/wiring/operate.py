@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from smsgw.core.backlog import DeadLetter
 from smsgw.core.envelope import ConfigFingerprint
 from smsgw.core.phone import mask
-from smsgw.core.ports import Clock, DeadLetter, QueueUnavailableError
+from smsgw.core.ports import QueueUnavailableError
 from smsgw.settings import SettingsError, load_operator
 from smsgw.wiring.process import utc_now
 from smsgw.wiring.transports import Transports
@@ -35,8 +36,8 @@ _FIELDS = frozenset(_HARMLESS) | {"to", "text"}
 _OUTLINES = ((str, "text", "characters"), (list, "list", "entries"), (dict, "object", "fields"))
 
 
-def run_audit(environ: Mapping[str, str], *, hours: float, stuck: int, clock: Clock = utc_now) -> Balance:
-    """Balance the books once. A `clock` that is ahead sees the newest minutes; then all traffic must be over."""
+def run_audit(environ: Mapping[str, str], *, hours: float, stuck: int) -> Balance:
+    """Balance the books once."""
     settings = load_operator(environ)
 
     async def audit(transports: Transports) -> Balance:
@@ -45,7 +46,7 @@ def run_audit(environ: Mapping[str, str], *, hours: float, stuck: int, clock: Cl
         )
         queue = await transports.queue_admin(settings.queue)
         store = transports.store(settings.database_url)
-        return await Audit(store=store, limits=limits, queue=queue, clock=clock).run(
+        return await Audit(store=store, limits=limits, queue=queue, clock=utc_now).run(
             back=timedelta(hours=hours), stuck=stuck
         )
 

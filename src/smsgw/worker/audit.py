@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from smsgw.core.backlog import Backlog
 from smsgw.core.envelope import Envelope, Poison, decode
 from smsgw.core.phone import mask
 from smsgw.core.ports import (
@@ -88,34 +89,39 @@ class Audit:
         missing = await self._missing(ids)
         if not missing:
             return
-        dead = missing & await self._dead()
-        lost = await self._nowhere(missing - dead)
-        if lost is None:
-            balance.problem = f"cannot tell: {len(missing - dead)} ids without a row, and the queue gave no clear view"
-        elif lost:
-            dead |= lost & await self._dead()
-            balance.lost = tuple(sorted(lost - dead))
+        dead = missing & _ids(await self._dead())
+        nowhere, doubt = await self._nowhere(missing - dead)
+        if nowhere and not doubt:
+            bodies = await self._dead()
+            dead |= nowhere & _ids(bodies)
+            doubt = "there are too many dead letters to look through" if len(bodies) == LOOK_THROUGH else ""
+        unseen = nowhere - dead
+        if unseen and doubt:
+            balance.problem = f"cannot tell: {len(unseen)} ids without a row, and {doubt}"
+        else:
+            balance.lost = tuple(sorted(unseen))
         balance.dead = len(dead)
         balance.in_flight = len(missing) - balance.dead - len(balance.lost)
 
-    async def _nowhere(self, ids: set[UUID]) -> set[UUID] | None:
-        """Return the ids that were in no place for as long as a worker may hold them where nobody can see them; None:
-        the queue could not be seen whole, or workers came and went, so that this cannot be said."""
+    async def _nowhere(self, ids: set[UUID]) -> tuple[set[UUID], str]:
+        """Return the ids that were in no place for as long as a worker may hold them where nobody can see them, and a
+        doubt: the queue could not be seen whole, or workers came and went, so that this cannot be said.
+
+        Workers are counted, not known. One that takes the place and the messages of a frozen one between two looks, and
+        then holds them as long again, is not noticed.
+        """
         quiet_seconds, unclear_looks, holders = 0.0, 0, -1
         while unclear_looks <= MOST_UNCLEAR_LOOKS:
-            queued = await self._queued()
-            before, holders = holders, await self._queue.holders()
-            ids = await self._missing(ids - (queued or set()))
-            is_clear = queued is not None and holders == before
+            backlog = await self._look()
+            ids = await self._missing(ids - _ids(backlog.bodies or ()))
+            is_clear = backlog.bodies is not None and backlog.holders == holders
+            holders = backlog.holders
             quiet_seconds = quiet_seconds + LOOK_EVERY_SECONDS if is_clear else 0.0
             unclear_looks += not is_clear
-            if not ids or quiet_seconds >= self._enough_seconds(holders):
-                return ids
+            if not ids or quiet_seconds >= _enough_seconds(backlog):
+                return ids, ""
             await self._sleep(LOOK_EVERY_SECONDS)
-        return None
-
-    def _enough_seconds(self, holders: int) -> float:
-        return max(AT_WORK_SECONDS, self._queue.hold_seconds) if holders else LOOK_EVERY_SECONDS
+        return ids, "the queue gave no clear view"
 
     async def _missing(self, ids: Iterable[UUID]) -> set[UUID]:
         ordered = sorted(ids)
@@ -124,16 +130,16 @@ class Audit:
             missing |= await self._store.missing(ordered[start : start + CHUNK])
         return missing
 
-    async def _queued(self) -> set[UUID] | None:
+    async def _look(self) -> Backlog:
         for _ in range(GLANCES):
-            bodies = await self._queue.waiting(LOOK_THROUGH)
-            if bodies is not None:
-                return _ids(bodies)
+            backlog = await self._queue.look(LOOK_THROUGH)
+            if backlog.bodies is not None:
+                break
             await self._sleep(GLANCE_SECONDS)
-        return None
+        return backlog
 
-    async def _dead(self) -> set[UUID]:
-        return _ids([letter.body for letter in await self._queue.dead_letters(LOOK_THROUGH)])
+    async def _dead(self) -> Sequence[bytes]:
+        return [letter.body for letter in await self._queue.dead_letters(LOOK_THROUGH)]
 
     async def _stuck(self, limit: int) -> tuple[str, ...]:
         if limit == 0:
@@ -144,6 +150,10 @@ class Audit:
             + (f" ({message.reason})" if message.reason else "")
             for message in messages
         )
+
+
+def _enough_seconds(backlog: Backlog) -> float:
+    return max(AT_WORK_SECONDS, backlog.hold_seconds) if backlog.holders else LOOK_EVERY_SECONDS
 
 
 class _Named(msgspec.Struct):

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from smsgw.core.admission import ClaimRules
+from smsgw.core.backlog import Backlog
 from smsgw.core.envelope import Envelope, encode
 from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.queues.memory import MemoryAdmin, MemoryConsumer, MemoryQueue
 from smsgw.transports.stores.memory import MemoryStore
-from smsgw.worker.audit import AT_WORK_SECONDS, LOOK_EVERY_SECONDS, Audit, Balance
+from smsgw.worker.audit import AT_WORK_SECONDS, LOOK_EVERY_SECONDS, LOOK_THROUGH, Audit, Balance
 from tests.unit.worker.rig import envelope
 
 
@@ -21,9 +22,10 @@ class Admin(MemoryAdmin):
 
     hold_seconds = 80.0
 
-    async def waiting(self, limit: int) -> list[bytes] | None:
-        bodies = await super().waiting(limit)
-        return None if bodies and self._queue.consumers else list(bodies or ())
+    async def look(self, limit: int) -> Backlog:
+        seen = await super().look(limit)
+        bodies = None if seen.bodies and seen.holders else seen.bodies
+        return Backlog(bodies=bodies, holders=seen.holders, hold_seconds=self.hold_seconds)
 
 
 class Bench:
@@ -219,3 +221,17 @@ async def test_what_dies_while_the_audit_looks_is_not_lost() -> None:
     balance = await bench.audit()
 
     assert (balance.lost, balance.dead, balance.problem) == ((), 1, None)
+
+
+async def test_more_dead_letters_than_it_looks_through_hide_what_may_not_be_called_lost() -> None:
+    bench = Bench()
+    sent = envelope()
+    await bench.confirmed(sent.tracking_id)
+    for _ in range(LOOK_THROUGH):
+        bench.queue.put(bench.queue.settings.dead, b"garbage", "undecodable")
+    bench.queue.put(bench.queue.settings.dead, encode(sent), "delivery_limit")
+
+    balance = await bench.audit()
+
+    assert balance.lost == ()
+    assert balance.problem == "cannot tell: 1 ids without a row, and there are too many dead letters to look through"

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from itertools import count
 
 from smsgw.core.admission import PublishOutcome
-from smsgw.core.ports import DeadLetter, QueueUnavailableError
+from smsgw.core.backlog import Backlog, DeadLetter
+from smsgw.core.ports import QueueUnavailableError
 from smsgw.settings import QueueSettings
 
 DELIVERY_LIMIT = 10
@@ -213,18 +214,9 @@ class MemoryAdmin(_End):
                 return True
         return False
 
-    async def waiting(self, limit: int) -> Sequence[bytes] | None:
-        """Return the bodies that wait, or None when they are more than `limit`."""
+    async def look(self, limit: int) -> Backlog:
+        """Return the bodies that wait; consumers in this process give back what they hold when they close."""
         self._queue.demand()
         ready = self._queue.ready(self._settings.outbound)
-        return [message.body for message in ready] if len(ready) <= limit else None
-
-    async def holders(self) -> int:
-        """Return how many consumers of the outbound queue are not closed."""
-        self._queue.demand()
-        return len(self._queue.consumers)
-
-    @property
-    def hold_seconds(self) -> float:
-        """Consumers in this process give back when they close."""
-        return 0.0
+        bodies = [message.body for message in ready] if len(ready) <= limit else None
+        return Backlog(bodies=bodies, holders=len(self._queue.consumers))

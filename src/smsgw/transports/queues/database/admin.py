@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from smsgw.core.ports import DeadLetter, QueueUnavailableError
+from smsgw.core.backlog import Backlog, DeadLetter
+from smsgw.core.ports import QueueUnavailableError
 from smsgw.transports.queues.database.table import End, rows
 from smsgw.transports.sql import DatabaseAwayError
 
@@ -48,21 +49,12 @@ class DatabaseAdmin(End):
         self._queue.wake()
         return moved.rowcount == 1
 
-    async def waiting(self, limit: int) -> Sequence[bytes] | None:
-        """Return the bodies that wait, those that a consumer holds included; None when they are more than `limit`."""
+    async def look(self, limit: int) -> Backlog:
+        """Return the bodies that wait, those that a consumer holds included: nobody holds what is not seen."""
         oldest = sa.select(rows.c.body).where(rows.c.queue == self._settings.outbound).order_by(rows.c.id)
         async with self._reading() as connection:
             found = (await connection.execute(oldest.limit(limit + 1))).all()
-        return [bytes(row.body) for row in found] if len(found) <= limit else None
-
-    async def holders(self) -> int:
-        """Return 0: what consumers hold is seen by `waiting`."""
-        return 0
-
-    @property
-    def hold_seconds(self) -> float:
-        """Return 0: nobody holds what `waiting` does not see."""
-        return 0.0
+        return Backlog(bodies=[bytes(row.body) for row in found] if len(found) <= limit else None)
 
     def _count(self, condition: sa.ColumnElement[bool]) -> sa.Select[int]:
         return sa.select(sa.func.count()).where(rows.c.queue == self._settings.outbound, condition)

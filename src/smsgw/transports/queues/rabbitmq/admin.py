@@ -11,7 +11,8 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
 from smsgw.core.admission import PublishOutcome
-from smsgw.core.ports import DeadLetter, Observer, QueueUnavailableError
+from smsgw.core.backlog import Backlog, DeadLetter
+from smsgw.core.ports import Observer, QueueUnavailableError
 from smsgw.settings import QueueSettings
 from smsgw.transports.queues.rabbitmq.connection import Link
 from smsgw.transports.queues.rabbitmq.publisher import REASON_HEADER, publish_confirmed
@@ -40,53 +41,56 @@ class RabbitAdmin:
 
     async def depth(self) -> int:
         """Return how many broker messages are ready in the outbound queue."""
-        return (await self._counts(self._settings.outbound))[0]
+        return await self._depth(self._settings.outbound)
 
     async def dead_depth(self) -> int:
         """Return how many messages lie in the dead-letter queue."""
-        return (await self._counts(self._settings.dead))[0]
+        return await self._depth(self._settings.dead)
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the oldest dead letters; they go back to their places when the look is over."""
-        async with self._look() as channel:
+        async with self._channel() as channel:
             return [_dead_letter(message) async for message in _messages(channel, self._settings.dead, limit)]
 
     async def replay(self, dead_letter_id: str) -> bool:
         """Publish one dead letter to the outbound queue and, once that is confirmed, take it from the dead ones."""
         depth = await self.dead_depth()
-        async with self._look() as channel:
+        async with self._channel() as channel:
             async for message in _messages(channel, self._settings.dead, depth):
                 if _id(message) == dead_letter_id:
                     return await self._move(channel, message)
         return False
 
-    async def waiting(self, limit: int) -> Sequence[bytes] | None:
-        """Return the bodies that are ready in the outbound queue; None when they are more than `limit`, or when workers
-        take from the queue meanwhile. What a worker holds unacknowledged cannot be seen by AMQP: see `holders`."""
-        ready, consumers = await self._counts(self._settings.outbound)
-        if not ready:
-            return []
-        if consumers or ready > limit:
-            return None
-        async with self._look() as channel:
-            messages = [message async for message in _messages(channel, self._settings.outbound, ready)]
-            for message in messages:
-                await self._renew(channel, message)
-            return [message.body for message in messages] if len(messages) == ready else None
+    async def look(self, limit: int) -> Backlog:
+        """Return the bodies that are ready, unless they are more than `limit` or workers take from the queue meanwhile.
 
-    async def holders(self) -> int:
-        """Return how many consumers the outbound queue has: each may hold as much as its prefetch lets it."""
-        return (await self._counts(self._settings.outbound))[1]
-
-    @property
-    def hold_seconds(self) -> float:
-        """Return when the broker has dropped a frozen worker: three heartbeats after its last sign, one more for a busy
-        broker; without heartbeats, its timeout for acknowledgements."""
-        return 4 * heartbeat_seconds(self._settings.url) or CONSUMER_TIMEOUT_SECONDS
+        What a worker holds unacknowledged cannot be seen by AMQP, nor what another look holds: one look at a time. A
+        frozen worker is dropped three heartbeats after its last sign, one more for a busy broker; without heartbeats,
+        after the broker's timeout for acknowledgements.
+        """
+        async with self._channel() as channel:
+            ready, consumers = await _counts(channel, self._settings.outbound)
+            is_hidden = ready > limit or (ready and consumers)
+            return Backlog(
+                bodies=None if is_hidden else await self._bodies(channel, ready),
+                holders=consumers,
+                hold_seconds=4 * heartbeat_seconds(self._settings.url) or CONSUMER_TIMEOUT_SECONDS,
+            )
 
     async def close(self) -> None:
         """Disconnect."""
         await self._link.close()
+
+    async def _depth(self, queue: str) -> int:
+        async with self._channel() as channel:
+            return (await _counts(channel, queue))[0]
+
+    async def _bodies(self, channel: AbstractChannel, ready: int) -> Sequence[bytes] | None:
+        """Return the bodies of so many messages; None when somebody else took some."""
+        messages = [message async for message in _messages(channel, self._settings.outbound, ready)]
+        for message in messages:
+            await self._renew(channel, message)
+        return [message.body for message in messages] if len(messages) == ready else None
 
     async def _renew(self, channel: AbstractChannel, message: DeliveredMessage) -> None:
         """Replace a message whose delivery count is half used up: looking counts, and must not bury good messages."""
@@ -101,13 +105,8 @@ class RabbitAdmin:
             await channel.basic_ack(message.delivery_tag)
         return True
 
-    async def _counts(self, queue: str) -> tuple[int, int]:
-        async with self._look() as channel:
-            found = await channel.queue_declare(queue, passive=True)
-            return found.message_count or 0, found.consumer_count or 0
-
     @asynccontextmanager
-    async def _look(self) -> AsyncIterator[AbstractChannel]:
+    async def _channel(self) -> AsyncIterator[AbstractChannel]:
         """Open a channel for one look; closing it gives back all that was looked at."""
         session = await self._link.session(CONNECT_SECONDS)
         if session is None:
@@ -119,6 +118,12 @@ class RabbitAdmin:
                     yield channel
                 finally:
                     await close_channel(channel)
+
+
+async def _counts(channel: AbstractChannel, queue: str) -> tuple[int, int]:
+    """Return how many messages are ready in a queue and how many consumers it has."""
+    found = await channel.queue_declare(queue, passive=True)
+    return found.message_count or 0, found.consumer_count or 0
 
 
 async def _messages(channel: AbstractChannel, queue: str, limit: int) -> AsyncIterator[DeliveredMessage]:
