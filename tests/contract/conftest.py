@@ -1,17 +1,21 @@
-"""Every limits store in turn, for the suites of that port."""
+"""Every limits store and every store in turn, for the suites of those ports."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from smsgw.core.ports import Store
+from tests.contract import stores
 from tests.contract.limits_harness import (
     World,
     open_memory,
     open_redis,
     open_sqlite,
 )
+from tests.contract.stores import Place
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
@@ -26,3 +30,22 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield await stack.enter_async_context(open_sqlite(tmp_path / "limits.db"))
         else:
             yield await stack.enter_async_context(open_memory())
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
+def url(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    with stores.place_url(request.param, request, tmp_path_factory.mktemp("store")) as found:
+        yield found
+
+
+@pytest.fixture
+async def place(url: str | None) -> AsyncIterator[Place]:
+    await stores.empty(url)
+    place = Place(url, [])
+    yield place
+    await place.close()
+
+
+@pytest.fixture
+def store(place: Place) -> Store:
+    return place.open()
