@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -14,7 +14,7 @@ import trustme
 
 from smsgw.core.failure import LookUp, Outcome
 from smsgw.core.ports import Provider
-from smsgw.providers.transport import LOOK_UP_CONNECTIONS, AiohttpTransport, translated
+from smsgw.providers.transport import LOOK_UP_CONNECTIONS, AiohttpTransport, bounded, translated
 from tests.providers.certificates import YESTERDAY, server_context
 from tests.providers.opening import open_one
 from tests.providers.raw_server import ACCEPTED, Visit, raw_server, silent_port
@@ -363,6 +363,13 @@ async def test_a_cancelled_call_leaves_no_connection_behind(transport: AiohttpTr
         await asyncio.wait_for(gone.wait(), 5)
 
     assert gone.is_set()
+
+
+async def test_an_aiohttp_that_gives_answers_no_bound_is_refused() -> None:
+    another = cast("aiohttp.BaseConnector", object())
+
+    with pytest.raises(RuntimeError, match="answers would have no end"):
+        bounded(another)
 
 
 # --- the table -------------------------------------------------------------------------------------------------------

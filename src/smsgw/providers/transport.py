@@ -86,11 +86,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _open(self) -> aiohttp.ClientSession:
         # Not in __init__: a session belongs to the loop that is running.
         self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=self._limit,
-                keepalive_timeout=KEEPALIVE_SECONDS,
-                ssl=self._verify or True,
-                resolver=Resolver(),
+            connector=bounded(
+                aiohttp.TCPConnector(
+                    limit=self._limit,
+                    keepalive_timeout=KEEPALIVE_SECONDS,
+                    ssl=self._verify or True,
+                    resolver=Resolver(),
+                )
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -101,11 +103,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return self._session
 
 
-class _Connector(aiohttp.TCPConnector):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        protocol: type[ResponseHandler] = _Bounded
-        self._factory = functools.partial(protocol, loop=asyncio.get_running_loop())
+def bounded(connector: aiohttp.BaseConnector) -> aiohttp.BaseConnector:
+    """Let a connector's connections hang up on endless answers; raises RuntimeError when this aiohttp has no way to."""
+    if not hasattr(connector, "_factory"):
+        raise RuntimeError(f"aiohttp {aiohttp.__version__} makes its connections otherwise: answers would have no end")
+    protocol: type[ResponseHandler] = _Bounded
+    connector._factory = functools.partial(protocol, loop=asyncio.get_running_loop())
+    return connector
 
 
 class _Bounded(ResponseHandler):
