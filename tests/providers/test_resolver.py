@@ -78,6 +78,16 @@ async def test_a_name_that_cannot_be_found_is_unreachable(host: str) -> None:
     assert result.detail == "ConnectError (ClientConnectorDNSError)"
 
 
+async def test_a_system_that_has_no_thread_left_for_a_name_raises_an_oserror(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+
+    with pytest.raises(OSError, match="can't start new thread"):
+        await Resolver().resolve("localhost")
+
+
 async def test_a_system_that_does_not_answer_for_a_name_raises_what_it_says() -> None:
     def refuse(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         raise socket.gaierror(socket.EAI_AGAIN, "try again")

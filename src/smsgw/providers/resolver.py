@@ -48,7 +48,11 @@ class Resolver(AbstractResolver):
         """Return the host's addresses; raises OSError."""
         found: asyncio.Future[_Found] = asyncio.get_running_loop().create_future()
         ask = functools.partial(self._ask, host, port, family)
-        threading.Thread(target=_tell, args=(found, ask), name=f"dns {host}", daemon=True).start()
+        thread = threading.Thread(target=_tell, args=(found, ask), name=f"dns {host}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise OSError(str(error)) from None
         return await found
 
     async def close(self) -> None:
