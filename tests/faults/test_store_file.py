@@ -64,6 +64,22 @@ async def test_who_stands_behind_a_writer_that_is_locked_out_waits_no_longer_tha
     assert seconds < 2 * LOCK_SECONDS
 
 
+@pytest.mark.fault("F47", "I11 I12")
+async def test_who_came_shortly_before_a_writer_was_locked_out_has_a_try_of_its_own(
+    ours: Database, theirs: Database
+) -> None:
+    async with theirs.write():
+        locked_out = asyncio.create_task(_write(ours))
+        await asyncio.wait({locked_out}, timeout=LOCK_SECONDS * 3 / 4)
+        late = asyncio.create_task(_write(ours))
+        with pytest.raises(DatabaseAwayError, match="database is locked"):
+            await locked_out
+    async with asyncio.timeout(10):
+        await late
+
+    assert late.exception() is None
+
+
 @pytest.mark.fault("F47", "I1 I11")
 async def test_what_a_pause_could_not_give_back_is_received_again_after_it(ours: Database, theirs: Database) -> None:
     queue = DatabaseQueue(QueueSettings(url="sqlite:///"), ours, clock=lambda: datetime.now(UTC))

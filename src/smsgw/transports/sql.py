@@ -1,7 +1,9 @@
 """One way to open PostgreSQL and SQLite: the same statements, the same bounds, the same translation of outages."""
 
 import asyncio
+import math
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -16,7 +18,7 @@ from smsgw import failpoints
 POOL_SECONDS = 2.0
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
-
+MOST_OF_LOCK_SECONDS = 1.5
 
 CONTENTION = frozenset({"40P01", "40001", "55P03"})
 """Deadlock, serialization failure, lock timeout: PostgreSQL rolled back, the same transaction may work at once."""
@@ -52,7 +54,7 @@ class Database:
         self.engine = engine
         self.is_sqlite = is_sqlite
         self._writing = asyncio.Lock()
-        self._lockouts = 0
+        self._locked_out_at = -math.inf
 
     @asynccontextmanager
     async def write(self, *, commit_point: str = "") -> AsyncIterator[AsyncConnection]:
@@ -88,19 +90,20 @@ class Database:
 
     @asynccontextmanager
     async def _queue_up(self) -> AsyncIterator[None]:
-        """Wait for this process's turn at the file. Who stood behind a writer that found it locked has waited with that
-        one and fails with it: else each in the queue would wait as long again, one after the other."""
-        lockouts = self._lockouts
+        """Wait for this process's turn at the file. Who stood behind a writer that found it locked, most of the time,
+        has waited with that one and fails with it: else each in the queue would wait as long again, one by one."""
+        since = time.monotonic()
         async with self._writing:
-            if self._lockouts != lockouts:
+            if self._locked_out_at - since >= MOST_OF_LOCK_SECONDS:
                 raise DatabaseAwayError("the file is locked", is_rolled_back=True, is_contention=True)
             yield
 
     async def _begin(self, connection: AsyncConnection) -> None:
         try:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except sa.exc.OperationalError:
-            self._lockouts += 1
+        except sa.exc.OperationalError as error:
+            if _is_contention(error):
+                self._locked_out_at = time.monotonic()
             raise
 
     async def close(self) -> None:
@@ -186,12 +189,11 @@ async def _translated(phase: _Phase) -> AsyncIterator[None]:
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError, sqlite3.OperationalError) as error:
         if not _is_outage(error):
             raise
-        state = getattr(getattr(error, "orig", None), "sqlstate", None)
         raise DatabaseAwayError(
             _brief(error),
-            is_rolled_back=not phase.is_committing or state in CONTENTION,
+            is_rolled_back=not phase.is_committing or _state(error) in CONTENTION,
             is_stale=bool(getattr(error, "connection_invalidated", False)),
-            is_contention=state in CONTENTION or "database is locked" in str(error),
+            is_contention=_is_contention(error),
         ) from error
 
 
@@ -204,11 +206,19 @@ def _is_outage(error: BaseException) -> bool:
         # psycopg could not even connect with what the URL says; it stays away until somebody mends that.
         return True
     # A schema or a right that was taken away under a running process is not a mistake in the statement.
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _NO_SCHEMA
+    return error.connection_invalidated or _state(error) in _NO_SCHEMA
+
+
+def _is_contention(error: BaseException) -> bool:
+    return _state(error) in CONTENTION or "database is locked" in str(error)
+
+
+def _state(error: BaseException) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def _has_no_state(error: sa.exc.DBAPIError) -> bool:
-    return type(error.orig).__module__.startswith("psycopg") and getattr(error.orig, "sqlstate", None) is None
+    return type(error.orig).__module__.startswith("psycopg") and _state(error) is None
 
 
 def _brief(error: BaseException) -> str:
