@@ -50,6 +50,10 @@ async def _timed(world: RedisWorld) -> tuple[float, BaseException | None]:
     return time.monotonic() - began, None
 
 
+async def _is_refused(world: RedisWorld) -> bool:
+    return not await _is_back(world)
+
+
 async def _is_back(world: RedisWorld) -> bool:
     return (await _timed(world))[1] is None
 
@@ -86,6 +90,21 @@ async def test_callers_that_come_while_batches_are_frozen_wait_no_longer(
 
     assert all(error is not None for _, error in outcomes)
     assert max(seconds for seconds, _ in outcomes) < 0.35
+
+
+@pytest.mark.fault("F06", "I1")
+async def test_an_audit_waits_for_a_redis_that_hesitates(own_redis: OwnRedis, world: RedisWorld) -> None:
+    """Nobody's request hangs on it, and an exit code 2 for a second's stall would be a false alarm."""
+    now = datetime.now(UTC)
+    await world.limits.note_confirmed(noted := uuid4())
+    own_redis.freeze()
+
+    asked = asyncio.create_task(world.limits.confirmed(now - timedelta(minutes=1), now + timedelta(minutes=1)))
+    await until(lambda: _is_refused(world), seconds=2)
+    own_redis.thaw()
+    ledger = await asked
+
+    assert [each for _, minute in ledger for each in minute] == [noted]
 
 
 async def test_it_is_not_ready_while_redis_is_frozen(own_redis: OwnRedis, world: RedisWorld) -> None:

@@ -15,10 +15,12 @@ from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutco
 from smsgw.core.ports import LimitsUnavailableError, Observer
 from smsgw.transports.batching import Batcher
 from smsgw.transports.limits.kept import KeptReleases
-from smsgw.transports.limits.redis_link import RedisAwayError, RedisLink, ScriptMissingError, error_code
+from smsgw.transports.limits.redis_link import PROBE_SECONDS, RedisAwayError, RedisLink, ScriptMissingError, error_code
 
 CALL_SECONDS = 0.28
 READY_SECONDS = 0.9
+LEDGER_SECONDS = 5.0
+"""How long an audit waits for a Redis that does not answer."""
 MAX_BATCH = 128
 MAX_IN_FLIGHT = 2
 PARTS = ("record", "look_up", "admit", "answer", "release", "run")
@@ -120,12 +122,25 @@ class RedisLimits:
         minutes: list[tuple[datetime, Sequence[UUID]]] = []
         minute = since.astimezone(UTC).replace(second=0, microsecond=0)
         while minute < until:
-            deadline = asyncio.get_running_loop().time() + CALL_SECONDS
-            noted = await self._link.call("GET", f"{self._ledger}{int(minute.timestamp())}", deadline=deadline)
-            if noted:
+            if noted := await self._noted(minute):
                 minutes.append((minute, _ids(noted)))
             minute += timedelta(minutes=1)
         return minutes
+
+    async def _noted(self, minute: datetime) -> bytes | None:
+        """Return one minute of the ledger. No request waits for it: a Redis that hesitates is asked again."""
+        clock = asyncio.get_running_loop().time
+        patient_until = clock() + LEDGER_SECONDS
+        while True:
+            try:
+                command = ("GET", f"{self._ledger}{int(minute.timestamp())}")
+                noted: bytes | None = await self._link.call(*command, deadline=clock() + CALL_SECONDS)
+            except RedisAwayError:
+                if clock() > patient_until:
+                    raise
+                await asyncio.sleep(PROBE_SECONDS)
+            else:
+                return noted
 
     async def is_ready(self) -> bool:
         """See ports.Limits; true when Redis answers within a second."""
