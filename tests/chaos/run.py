@@ -150,7 +150,7 @@ def _is_stall(happening: Happening) -> bool:
 
 
 def _audit(stage: Stage, plan: Plan, tell: Tell) -> tuple[int, str]:
-    """Return the exit code and the first line of `smsgw audit`."""
+    """Return the exit code of `smsgw audit` and what it said."""
     if plan.is_audit_waited_for:
         last = max(call.ended_at for call in stage.caller.calls).replace(second=0, microsecond=0)
         while (left := (last + timedelta(seconds=SETTLED_SECONDS) - datetime.now(UTC)).total_seconds()) > 0:
@@ -169,8 +169,7 @@ def _result(stage: Stage, plan: Plan, books: Books, **known: Any) -> Result:
     found = check(books)
     violations = [*map(str, found), *_complaints(stage)]
     if known["audit_code"]:
-        total, *_ = known["audit"].splitlines() or [""]
-        violations.append(f"I1 smsgw audit: exit code {known['audit_code']}: {total}")
+        violations.append(f"I1 smsgw audit: exit code {known['audit_code']}: {_outline(known['audit'])}")
     calls, rows, accepts = books.calls or (), books.rows or (), books.accepts or ()
     seconds = int((books.read_at - known["began_at"]).total_seconds()) + 1
     at = {"since": known["began_at"], "seconds": seconds}
@@ -191,6 +190,11 @@ def _complaints(stage: Stage) -> list[str]:
     """Return every line that no process may print, each once, with how often it was printed."""
     counts = Counter(_TIMESTAMP.sub("", each) for each in stage.product.complaints())
     return [f"log, {count} times: {line}" for line, count in counts.items()]
+
+
+def _outline(said: str) -> str:
+    """Return what the audit said, without the ids."""
+    return "; ".join(line for line in said.splitlines() if not line.startswith("LOST "))
 
 
 def _answer(status: int | None, body: dict[str, Any]) -> str:
