@@ -162,7 +162,7 @@ def _audit(stage: Stage, plan: Plan, tell: Tell) -> tuple[int, str]:
     command = [sys.executable, "-m", "smsgw", "audit", "--hours", "1"]
     environ = clean_environment() | stage.product.environ
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
-    return ran.returncode, (ran.stdout or ran.stderr).strip()
+    return ran.returncode, (ran.stdout + ran.stderr).strip()
 
 
 def _result(stage: Stage, plan: Plan, books: Books, **known: Any) -> Result:
