@@ -14,8 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, Timers, begin, finish, requeue, sent
-from smsgw.core.message import Attempt, DeliveryReport, Event, EventType, Message, ReportStatus, Status
-from smsgw.core.ports import Arrival, ReceivedReport, Store
+from smsgw.core.message import (
+    Attempt,
+    DeliveryReport,
+    Event,
+    EventType,
+    Message,
+    NotApplied,
+    ReceivedReport,
+    ReportStatus,
+    Status,
+    Told,
+)
+from smsgw.core.ports import Arrival, Store
 from smsgw.core.reports import apply_report
 from smsgw.transports.sql import Database, DatabaseAwayError, open_database
 from smsgw.transports.stores.database import DatabaseStore
@@ -177,9 +188,11 @@ def report(
     return ReceivedReport(provider=provider, report=told, received_at=received_at)
 
 
-def decide(owner: Message, attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> Change | None:
+def decide(
+    owner: Message, attempts: Sequence[Attempt], told: frozenset[Told], received: ReceivedReport
+) -> Change | NotApplied:
     """What the worker decides about a report."""
-    return apply_report(owner, attempts, reports, reports[-1].received_at, TIMERS)
+    return apply_report(owner, attempts, told, received, received.received_at, TIMERS)
 
 
 async def take_in(store: Store, *arrivals: Arrival) -> list[Change]:

@@ -1,21 +1,25 @@
 """The contract of the store's inbox: reports come twice, early, out of order, and for messages that are not there."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from smsgw.core.events import StoreCalled
 from smsgw.core.failure import Outcome
-from smsgw.core.lifecycle import Change, finish, unknown
-from smsgw.core.message import Message, Reason, ReportStatus, Status
+from smsgw.core.lifecycle import Change, finish, requeue, unknown
+from smsgw.core.message import Attempt, Message, NotApplied, Reason, ReportStatus, Status, Told
 from smsgw.core.ports import Store
+from smsgw.core.reports import MOST_TOLD
 from tests.contract import stores
 from tests.contract.stores import NOW, SECOND, TIMERS, Place, accepted, attempts, decide, report, started, state, told
+
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
 def url(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
@@ -122,7 +126,7 @@ async def test_what_decide_refuses_is_put_off(store: Store) -> None:
     change = await _sent(store, "pm-1")
     await store.store_reports([report(message_id="pm-1")])
 
-    (applied,) = await store.apply_reports(now=NOW, limit=10, decide=lambda *_: None)
+    (applied,) = await store.apply_reports(now=NOW, limit=10, decide=lambda *_: NotApplied.UNMATCHED)
 
     assert applied.change is None
     assert (await state(store, change.message.tracking_id)) == change.message
@@ -228,6 +232,89 @@ async def test_a_report_that_two_calls_bring_at_once_is_new_in_one_of_them(place
     assert len([fact for fact in place.facts if isinstance(fact, StoreCalled)]) <= 2
 
 
+@pytest.mark.fault("F49", "I8")
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_the_order_does_not_matter_where_ids_name_no_attempt(store: Store, is_one_batch: bool) -> None:
+    """A provider asked twice, of unknown outcome both times: what was told before has to be read back."""
+    told = [("h", ReportStatus.REJECTED), (None, ReportStatus.EXPIRED), ("t", ReportStatus.SENT)]
+    ends = set()
+    for order in permutations(told):
+        tracking_id = await _asked_twice(store)
+        received = [report(status, message_id=id_, reference=tracking_id) for id_, status in order]
+        for batch in [received] if is_one_batch else [[each] for each in received]:
+            await store.store_reports(batch)
+            await store.apply_reports(now=NOW + SECOND, limit=10, decide=decide)
+        end = await state(store, tracking_id)
+        ends.add((end.status, end.reason, *(each.outcome for each in await attempts(store, tracking_id))))
+
+    assert ends == {(Status.SENT, None, Outcome.UNKNOWN, Outcome.ACCEPTED)}
+
+
+async def test_two_ids_of_two_failures_fail_a_message_that_was_sent_twice(store: Store) -> None:
+    tracking_id = await _asked_twice(store)
+    seen = []
+    for message_id in ("h", "t"):
+        await store.store_reports([report(ReportStatus.FAILED, message_id=message_id, reference=tracking_id)])
+        await store.apply_reports(now=NOW, limit=10, decide=decide)
+        seen.append((await state(store, tracking_id)).status)
+
+    assert seen == [Status.UNKNOWN, Status.FAILED]
+
+
+async def test_a_report_with_a_message_id_alone_follows_the_earlier_ones_with_that_id(store: Store) -> None:
+    """Where a provider was asked twice, its id is written down at no attempt."""
+    tracking_id = await _asked_twice(store)
+    await store.store_reports([report(ReportStatus.SENT, message_id="x", reference=tracking_id)])
+    await store.apply_reports(now=NOW, limit=10, decide=decide)
+    elsewhere = report(message_id="x", provider="Local-SMS")
+    await store.store_reports([report(message_id="x"), elsewhere, report(message_id="y")])
+
+    applied = await store.apply_reports(now=NOW, limit=10, decide=decide)
+
+    assert [each.received.report.provider_message_id for each in applied if each.change is not None] == ["x"]
+    assert (await state(store, tracking_id)).status is Status.DELIVERED
+
+
+async def test_a_report_that_waits_for_a_call_is_tried_again_every_second(store: Store) -> None:
+    (change,) = await stores.take_in(store, started())
+    failed = report(ReportStatus.FAILED, message_id="x", reference=change.message.tracking_id)
+    await store.store_reports([failed])
+    waits = [await store.apply_reports(now=NOW + at * SECOND, limit=10, decide=decide) for at in range(40)]
+    lost = unknown(change.message, _lost(change), NOW + 40 * SECOND, look_up=False, timers=TIMERS)
+    assert await store.apply(lost)
+
+    (applied,) = await store.apply_reports(now=NOW + 40 * SECOND, limit=10, decide=decide)
+
+    assert [(each.change, each.is_waiting, each.is_given_up) for (each,) in waits] == [(None, True, False)] * 40
+    assert applied.change is not None
+    assert (await state(store, change.message.tracking_id)).status is Status.FAILED
+
+
+async def test_ten_thousand_reports_of_one_message_stay_a_short_story(store: Store) -> None:
+    """Repeats tell nothing new, and what is new has an end: no batch gets slower than the one before."""
+    (change,) = await stores.take_in(store, started())
+    tracking_id = change.message.tracking_id
+    await store.store_reports([report(ReportStatus.SENT, message_id="x", reference=tracking_id) for _ in range(300)])
+    strange = [report(ReportStatus.QUEUED, message_id=f"id-{n}", reference=tracking_id) for n in range(300)]
+    await store.store_reports([*strange, report(message_id="x", reference=tracking_id, received_at=NOW + SECOND)])
+
+    await _apply_all(store)
+
+    assert (await told(store, tracking_id)).count("REPORT") == MOST_TOLD + 1
+    assert (await state(store, tracking_id)).status is Status.DELIVERED
+
+
+async def test_a_row_that_the_database_refuses_fails_no_other_call(place: Place) -> None:
+    store, reports = place.open(), [report(key=f"k{number}", reference="x") for number in range(3)]
+    refused: Any = msgspec.structs.replace(reports[1], received_at=None)
+
+    calls = [store.store_reports([each]) for each in (reports[0], refused, reports[2])]
+    stored = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [stored[0], stored[2]] == [1, 1]
+    assert place.url is None or isinstance(stored[1], Exception)
+
+
 async def test_an_early_report_settles_an_unknown_attempt(store: Store) -> None:
     (change,) = await stores.take_in(store, started())
     assert change.started is not None
@@ -273,7 +360,7 @@ async def test_concurrent_workers_apply_each_report_once(place: Place) -> None:
     assert sum(counts[:3]) == 300
     story = await one.story(changes[0].message.tracking_id, stores.CLIENT)
     assert story is not None
-    assert [str(event.event_type) for event in story.events].count("REPORT") == 3
+    assert [str(event.event_type) for event in story.events].count("REPORT") == 1
     assert story.message.status is Status.SENT
 
 
@@ -290,10 +377,29 @@ async def _sent(store: Store, message_id: str) -> Change:
     return outcome
 
 
-def _tell(message: Message, known: Any, _received: object) -> Change:
+async def _asked_twice(store: Store) -> UUID:
+    """Return a message whose two calls to one provider both ended unknown."""
+    (change,) = await stores.take_in(store, started())
+    for is_last in (False, True):
+        open_ = unknown(change.message, _lost(change), NOW, look_up=False, timers=TIMERS)
+        assert await store.apply(open_)
+        if not is_last:
+            again = requeue(open_.message, NOW, due_at=NOW, rounds=0, details={})
+            change = stores.restart(again.message)
+            assert await store.apply(again)
+            assert await store.apply(change)
+    return change.message.tracking_id
+
+
+def _lost(change: Change) -> Attempt:
+    assert change.started is not None
+    return finish(change.started, Outcome.UNKNOWN, NOW)
+
+
+def _tell(message: Message, known: Any, told_before: frozenset[Told], _received: object) -> Change:
     """Only tell: the newest attempt gets a report, the message stays as it is."""
-    change = decide(message, known, [report(ReportStatus.QUEUED, message_id=None, reference=message.tracking_id)])
-    assert change is not None
+    change = decide(message, known, told_before, report(ReportStatus.QUEUED, reference=message.tracking_id))
+    assert isinstance(change, Change)
     assert change.finished is not None
     undecided = stores.without_outcome(change.finished)
     return Change(message=message, finished=undecided, events=change.events[:1], previous=message.status)

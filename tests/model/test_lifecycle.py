@@ -13,8 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import Timers
-from smsgw.core.message import DeliveryReport, Message, ReportStatus, Status
-from smsgw.core.ports import ReceivedReport
+from smsgw.core.message import DeliveryReport, Message, ReceivedReport, ReportStatus, Status
 from tests.model.profiles import SETTINGS
 from tests.model.world import Call, World
 from tests.unit.core.test_confluence import end_of

@@ -1,7 +1,7 @@
 """The nouns: a message on its way, one attempt to send it, one delivery report about it."""
 
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -142,3 +142,33 @@ class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     dedupe_key: str
     """Equal for equal reports of one provider, however often it sends them."""
+
+
+class ReceivedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified report on its way into the inbox."""
+
+    provider: str
+    report: DeliveryReport
+    received_at: datetime
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What of a report counts, however often and whenever it comes."""
+
+    provider: str
+    status: ReportStatus
+    message_id: str | None
+
+    @classmethod
+    def by(cls, received: ReceivedReport) -> "Told":
+        """Return what this report tells."""
+        return cls(received.provider, received.report.status, received.report.provider_message_id)
+
+
+class NotApplied(Enum):
+    """Why a report does nothing to a message now."""
+
+    TOO_EARLY = "too early"
+    """A call is in flight whose answer may change what the report means: it waits."""
+    UNMATCHED = "unmatched"
+    """Its provider was never asked."""

@@ -11,7 +11,7 @@ from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome
 from smsgw.core.backlog import Backlog, DeadLetter
 from smsgw.core.failure import LookUpResult, SendResult
 from smsgw.core.lifecycle import Change
-from smsgw.core.message import Attempt, DeliveryReport, Event, Message, Status
+from smsgw.core.message import Attempt, DeliveryReport, Event, Message, NotApplied, ReceivedReport, Status, Told
 
 Clock = Callable[[], datetime]
 """Returns now, aware, in UTC."""
@@ -104,20 +104,17 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_hash: str | None = None
 
 
-class ReceivedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified report on its way into the inbox."""
-
-    provider: str
-    report: DeliveryReport
-    received_at: datetime
-
-
 class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one inbox row: the Change it made, or None when no message of ours fits (yet)."""
+    """What became of one inbox row: the Change it made, or None when it waits or no message of ours fits (yet)."""
 
     received: ReceivedReport
     change: Change | None
+    is_waiting: bool = False
     is_given_up: bool = False
+
+
+Decide = Callable[[Message, Sequence[Attempt], frozenset[Told], ReceivedReport], Change | NotApplied]
+"""What a report does to its message, of which `frozenset[Told]` was told before."""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,17 +172,11 @@ class Store(Protocol):
     async def store_reports(self, reports: Sequence[ReceivedReport]) -> int:
         """Commit verified reports to the inbox; return how many were new (a known dedupe_key is not)."""
 
-    async def apply_reports(
-        self,
-        *,
-        now: datetime,
-        limit: int,
-        decide: Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None],
-    ) -> Sequence[AppliedReport]:
-        """Apply due inbox rows under the lock of their messages. `decide` gets every report that was applied to the
-        message before (what its story tells of them), and the new one last. A row without a message, or for which
-        `decide` returns None, is tried again after 1, 5, 30 and 300 s and then every 300 s, and given up (and kept)
-        24 h after it came."""
+    async def apply_reports(self, *, now: datetime, limit: int, decide: Decide) -> Sequence[AppliedReport]:
+        """Apply due inbox rows under the lock of their messages. A report's message is the one with an attempt of its
+        message id, else its reference, else the one that an earlier report with its message id was applied to. What is
+        too early is tried again every second; what matches nothing after 1, 5, 30 and 300 s and then every 300 s, and
+        it is given up (and kept) 24 h after it came."""
 
     async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
         """Return a message of this client with attempts and events, oldest first; None for any other id."""

@@ -8,9 +8,22 @@ import msgspec
 
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, Timers, finish, step
-from smsgw.core.message import Attempt, DeliveryReport, Event, EventType, Message, Reason, ReportStatus, Status
-from smsgw.core.ports import ReceivedReport
+from smsgw.core.message import (
+    Attempt,
+    DeliveryReport,
+    Event,
+    EventType,
+    Message,
+    NotApplied,
+    Reason,
+    ReceivedReport,
+    ReportStatus,
+    Status,
+    Told,
+)
 
+MOST_TOLD = 100
+"""So many different reports of one message are remembered; a longer story would only make each further one slower."""
 _NEGATIVE = {
     ReportStatus.REJECTED: Reason.REPORTED_REJECTED,
     ReportStatus.FAILED: Reason.REPORTED_FAILED,
@@ -26,50 +39,42 @@ _WAITING = frozenset({Status.QUEUED, Status.PROCESSING, Status.UNKNOWN, Status.S
 def apply_report(
     message: Message,
     attempts: Sequence[Attempt],
-    reports: Sequence[ReceivedReport],
+    told: frozenset[Told],
+    received: ReceivedReport,
     now: datetime,
     timers: Timers,
-) -> Change | None:
-    """Return the Change that the last of these reports makes, where the ones before it are all that were applied to
-    this message, in any order. None when it fits no attempt, or when it has to wait for the answer of a call in flight.
-    Where the message itself does not change, its fence stays, so that a call in flight still settles.
+) -> Change | NotApplied:
+    """Return the Change that a report makes, where `told` is what was told of this message before, in any order.
+
+    Where the message itself does not change, its fence stays, so that a call in flight still settles. A repeat that
+    changes nothing has no event.
     """
-    new = reports[-1]
-    attempt = attempt_of(attempts, reports)
-    if attempt is None or _is_too_early(attempts, attempt, new.report):
-        return None
-    known = _with_report(attempts, attempt, new.report, now)
+    new, report = Told.by(received), received.report
+    side = next((each for each in _sides(attempts, told | {new}) if each.provider == new.provider), None)
+    if side is None:
+        return NotApplied.UNMATCHED
+    attempt = side.attempt_of(new)
+    if _is_too_early(attempts, attempt, new, now, timers):
+        return NotApplied.TOO_EARLY
+    known = _with_report(attempts, attempt, report, now)
     all_known = [known if each.number == known.number else each for each in attempts]
-    told = Event(EventType.REPORT, now, attempt.provider, _details(attempt, new.report))
-    fields = _next_state(message, _sides(all_known, reports), now, timers)
+    fields = _next_state(message, _sides(all_known, told | {new}), now, timers)
+    event = Event(EventType.REPORT, now, attempt.provider, _details(attempt, report))
     if all(getattr(message, name) == value for name, value in fields.items()):
-        return Change(message=message, finished=known, events=(told,), previous=message.status)
+        is_news = len(told) < MOST_TOLD and (new not in told or known != attempt)
+        return Change(message=message, finished=known, events=(event,) if is_news else (), previous=message.status)
     moved = step(message, now, **{"status": message.status, **fields})
-    events = (told, *_turning_point(message, moved, known, now))
+    events = (event, *_turning_point(message, moved, known, now))
     return Change(message=moved, finished=known, events=events, previous=message.status)
-
-
-def attempt_of(attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> Attempt | None:
-    """Return the attempt that the last report is written down at: the one with its message id, else the newest at its
-    provider that its reports have not settled yet. None only when that provider was never asked: a report that is
-    dropped in one order and counted in another would make the order matter."""
-    new = reports[-1]
-    theirs, side = new.report.provider_message_id, _Side(new.provider, attempts, reports)
-    carrying = [each for each in side.asked if theirs and each.provider_message_id == theirs]
-    settling = {each.provider_message_id for each in side.told if _proves_acceptance(each)}
-    heard = settling if _proves_acceptance(new.report) else {each.provider_message_id for each in side.told}
-    reached = side.without_id[: _voices(heard - side.message_ids)]
-    open_ones = [each for each in reached if each.is_undecided]
-    return next(iter([*carrying, *open_ones, *side.without_id, *side.denied, *side.calls, *side.asked]), None)
 
 
 class _Side:
     """One provider's part in a message: its attempts, newest first, and everything it has told about them."""
 
-    def __init__(self, provider: str, attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> None:
+    def __init__(self, provider: str, attempts: Sequence[Attempt], told: frozenset[Told]) -> None:
         self.provider = provider
         self.asked = sorted((each for each in attempts if each.provider == provider), key=lambda each: -each.number)
-        self.told = [each.report for each in reports if each.provider == provider]
+        self.told = [each for each in told if each.provider == provider]
         self.calls = [each for each in self.asked if each.outcome in _MAY_ARRIVE]
         self.denied = [each for each in self.asked if each.outcome is Outcome.ABSENT]
         self.without_id = [each for each in self.calls if not each.provider_message_id]
@@ -78,6 +83,19 @@ class _Side:
         proven = self.denied if any(map(_proves_acceptance, self.told)) else []
         self.taken = next(iter([*taken, *proven]), None)
         """The newest attempt that the provider has taken."""
+
+    def attempt_of(self, new: Told) -> Attempt:
+        """Return the attempt that a report is written down at: the one with its message id, else the newest undecided
+        one that it may be about. It is never dropped: what counts in one order has to count in every other."""
+        theirs = [each for each in self.asked if new.message_id and each.provider_message_id == new.message_id]
+        reached = self.proven if _proves_acceptance(new) else self.without_id
+        undecided = [each for each in reached if each.is_undecided]
+        return [*theirs, *undecided, *self.without_id, *self.denied, *self.calls, *self.asked][0]
+
+    @property
+    def proven(self) -> list[Attempt]:
+        """The attempts without an id that the provider has taken: as many, newest first, as its reports speak of."""
+        return self.without_id[: self._voices({each.message_id for each in self.told if _proves_acceptance(each)})]
 
     @property
     def is_delivered(self) -> bool:
@@ -95,34 +113,35 @@ class _Side:
 
         Counted, not assigned: which report came first must not decide which attempt is left.
         """
-        negative = {each.provider_message_id for each in self.told if each.status in _NEGATIVE}
+        negative = {each.message_id for each in self.told if each.status in _NEGATIVE}
         silent = [each for each in self.calls if each.provider_message_id and each.provider_message_id not in negative]
         places = [*self.without_id, *self.denied, *silent]
-        left = places[_voices(negative - self.message_ids) :]
-        return any(each.outcome is not Outcome.ABSENT for each in left)
+        return any(each.outcome is not Outcome.ABSENT for each in places[self._voices(negative) :])
+
+    def _voices(self, message_ids: set[str | None]) -> int:
+        """Return how many attempts these ids speak of beside those that carry one of them. What comes without an id may
+        be about any of the others."""
+        strange = message_ids - self.message_ids
+        return len(strange - {None}) or len(strange)
 
 
-def _sides(attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> list[_Side]:
+def _sides(attempts: Sequence[Attempt], told: frozenset[Told]) -> list[_Side]:
     """Return every provider's side, in the order in which they were asked first."""
     names = dict.fromkeys(each.provider for each in sorted(attempts, key=lambda each: each.number))
-    return [_Side(name, attempts, reports) for name in names]
+    return [_Side(name, attempts, told) for name in names]
 
 
-def _voices(message_ids: set[str | None]) -> int:
-    """Return how many messages are spoken of. What comes without an id may be about any of those with one."""
-    return len(message_ids - {None}) or len(message_ids)
+def _proves_acceptance(told: Told) -> bool:
+    return told.status not in _NOT_TAKEN
 
 
-def _proves_acceptance(report: DeliveryReport) -> bool:
-    return report.status not in _NOT_TAKEN
-
-
-def _is_too_early(attempts: Sequence[Attempt], attempt: Attempt, report: DeliveryReport) -> bool:
-    """Whether the answer of a call in flight may change what a negative report means. One that proves that this very
-    call was taken is never too early: the message must not be sent again."""
-    if report.status not in _NEGATIVE or all(each.outcome is not None for each in attempts):
+def _is_too_early(attempts: Sequence[Attempt], attempt: Attempt, new: Told, now: datetime, timers: Timers) -> bool:
+    """Whether the answer of a call in flight may change what a negative report means; when its lease is over, no call
+    is. One that proves that this very call was taken is never too early: the message must not be sent again."""
+    in_flight = [each for each in attempts if each.outcome is None and now < each.started_at + timers.lease]
+    if new.status not in _NEGATIVE or not in_flight:
         return False
-    return not (_proves_acceptance(report) and attempt.outcome is None and _is_only_one(attempts, attempt))
+    return not (_proves_acceptance(new) and attempt in in_flight and _is_only_one(attempts, attempt))
 
 
 def _is_only_one(attempts: Sequence[Attempt], attempt: Attempt) -> bool:
@@ -135,7 +154,7 @@ def _with_report(attempts: Sequence[Attempt], attempt: Attempt, report: Delivery
     if _is_only_one(attempts, attempt) and not attempt.provider_message_id:
         # Of several attempts nobody can say which one an unknown id means; a guess would be taken for knowledge.
         known = msgspec.structs.replace(known, provider_message_id=report.provider_message_id)
-    if not (attempt.is_undecided and _proves_acceptance(report)):
+    if not attempt.is_undecided or report.status in _NOT_TAKEN:
         return known
     return finish(known, Outcome.ACCEPTED, attempt.finished_at or now)
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from smsgw.core.events import Crashed, ReportUnmatched
 from smsgw.core.lifecycle import Change, Timers
-from smsgw.core.message import Attempt, Message
-from smsgw.core.ports import Clock, Observer, ReceivedReport, Store
+from smsgw.core.message import Attempt, Message, NotApplied, ReceivedReport, Told
+from smsgw.core.ports import AppliedReport, Clock, Observer, Store
 from smsgw.core.reports import apply_report
 from smsgw.worker.dispatch import moved
 
@@ -33,13 +33,17 @@ class ReportApplier:
         self._woken.clear()
         applied = await self._store.apply_reports(now=self._clock(), limit=BATCH, decide=self.decide)
         for each in applied:
-            if each.change is None:
-                self._observer(ReportUnmatched(provider=each.received.provider, is_given_up=each.is_given_up))
-            else:
-                self._observer(moved(each.change))
+            self._tell(each)
         if len(applied) < BATCH:
             await self._rest()
         return 0
+
+    def _tell(self, applied: AppliedReport) -> None:
+        change = applied.change
+        if change is not None and change.events:
+            self._observer(moved(change))
+        elif change is None and not applied.is_waiting:
+            self._observer(ReportUnmatched(provider=applied.received.provider, is_given_up=applied.is_given_up))
 
     async def _rest(self) -> None:
         try:
@@ -48,10 +52,12 @@ class ReportApplier:
         except TimeoutError:
             return
 
-    def decide(self, message: Message, attempts: Sequence[Attempt], reports: Sequence[ReceivedReport]) -> Change | None:
-        """Return what the last of a message's reports does to it; None when it fits no attempt or comes too early."""
+    def decide(
+        self, message: Message, attempts: Sequence[Attempt], told: frozenset[Told], received: ReceivedReport
+    ) -> Change | NotApplied:
+        """Return what a report does to its message, or why it does nothing now."""
         try:
-            return apply_report(message, attempts, reports, self._clock(), self._timers)
+            return apply_report(message, attempts, told, received, self._clock(), self._timers)
         except Exception as error:  # noqa: BLE001  (a report that nobody understands must not block its neighbours)
             self._observer(Crashed(where="reports", error=error, tracking_id=message.tracking_id))
-            return None
+            return NotApplied.UNMATCHED

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain, combinations, permutations, product
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smsgw.core.failure import Outcome
-from smsgw.core.message import Attempt, Message, Reason, ReportStatus, Status
-from smsgw.core.ports import ReceivedReport
+from smsgw.core.message import Attempt, Message, Reason, ReceivedReport, ReportStatus, Status
 from tests.unit.core.building import NOW, SECOND, attempt, message
 from tests.unit.core.reporting import apply_all, read, received
 
@@ -62,9 +62,7 @@ def letters(statuses: Sequence[ReportStatus], ids: Sequence[str | None], provide
 
 
 _ALL = letters(list(ReportStatus), [None, "x", "h"])
-_FEW = letters(
-    [ReportStatus.SENT, ReportStatus.FAILED, ReportStatus.UNDELIVERED, ReportStatus.DELIVERED], [None, "x", "h", "t"]
-)
+_FEW = letters([ReportStatus.SENT, ReportStatus.FAILED, ReportStatus.UNDELIVERED], [None, "x", "h", "t"])
 _PAIRS = list(combinations(_ALL, 2))
 _TRIPLES = [each for each in combinations(_FEW, 3) if len({one.report.provider_message_id for one in each}) > 1]
 
@@ -105,6 +103,41 @@ def test_any_order_of_any_reports_ends_alike(
     shuffled = data.draw(st.permutations(told))
 
     assert end_of(attempts, told) == end_of(attempts, shuffled)
+
+
+@pytest.mark.fault("F49", "I8")
+@given(attempts=_some_attempts(), told=st.lists(st.sampled_from(_anything), max_size=6), data=st.data())
+@settings(max_examples=600, deadline=None)
+def test_a_call_that_never_answers_ends_alike_whenever_its_reports_come(
+    attempts: tuple[Attempt, ...], told: list[ReceivedReport], data: st.DataObject
+) -> None:
+    """Some reports come before the lease of the call is over and some after it, in any order; none waits for ever."""
+    attempts = (*attempts[:-1], msgspec.structs.replace(attempts[-1], outcome=None, finished_at=None))
+    told = [each for each in told if each.provider in {known.provider for known in attempts}]
+    ends = set()
+    for order in (told, data.draw(st.permutations(told))):
+        early = data.draw(st.integers(0, len(told)))
+        end = apply_all(message_of(attempts), attempts, order[:early])
+        end.pass_lease()
+        for each in order[early:]:
+            end.take(each)
+        outcomes = tuple(each.outcome or Outcome.UNKNOWN for each in end.attempts)
+        ends.add((end.message.status, end.message.provider_final, outcomes))
+        assert end.waiting == ()
+
+    assert len(ends) == 1
+
+
+def test_nothing_waits_for_a_call_whose_lease_is_over() -> None:
+    """A of unknown outcome, B killed in its call; A says sent, so nobody ever closes the call at B."""
+    attempts = attempts_of([KINDS[1], KINDS[0]], "AB")
+    end = apply_all(message_of(attempts), attempts, read(["A:x:sent"]))
+    end.pass_lease()
+
+    for told in read(["A:x:undelivered", "B:y:failed"]):
+        end.take(told)
+
+    assert (Status.FAILED, ()) == (end.message.status, end.waiting)
 
 
 @pytest.mark.parametrize(

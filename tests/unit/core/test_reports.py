@@ -9,8 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smsgw.core.failure import Outcome
-from smsgw.core.message import Attempt, EventType, Message, Reason, ReportStatus, Status
-from smsgw.core.reports import apply_report, attempt_of
+from smsgw.core.lifecycle import Change
+from smsgw.core.message import (
+    Attempt,
+    EventType,
+    Message,
+    NotApplied,
+    Reason,
+    ReceivedReport,
+    ReportStatus,
+    Status,
+    Told,
+)
+from smsgw.core.reports import MOST_TOLD, apply_report
 from tests.unit.core.building import NOW, SECOND, TIMERS, attempt, message
 from tests.unit.core.reporting import apply_all, read, received
 
@@ -21,6 +32,12 @@ def _apply(state: State, told: Sequence[str]) -> State:
     """Apply reports one after the other, as a store does."""
     end = apply_all(*state, read(told))
     return end.message, end.attempts
+
+
+def _change(state: State, told: ReceivedReport, before: frozenset[Told] = frozenset()) -> Change:
+    change = apply_report(*state, before, told, NOW, TIMERS)
+    assert isinstance(change, Change)
+    return change
 
 
 def _row(state: State) -> State:
@@ -159,9 +176,10 @@ def test_sent_waits_for_a_final_report_and_keeps_its_first_deadline() -> None:
 def test_a_positive_report_corrects_a_failure_and_says_so() -> None:
     failed, attempts = _STATES["failed"]
 
-    change = apply_report(failed, attempts, read(["A:x:delivered"]), NOW, TIMERS)
+    (told,) = read(["A:x:delivered"])
 
-    assert change is not None
+    change = _change((failed, attempts), told)
+
     assert [each.event_type for each in change.events] == [EventType.REPORT, EventType.DELIVERED]
     assert change.events[1].details == {"attempt": 1, "corrected": True}
     assert change.finished == msgspec.structs.replace(
@@ -174,9 +192,8 @@ def test_the_story_tells_what_the_provider_said() -> None:
     (bad,) = read(["A:x:undelivered"])
     told = msgspec.structs.replace(bad.report, error_code="7", reported_at=NOW)
 
-    change = apply_report(failed, attempts, [msgspec.structs.replace(bad, report=told)], NOW, TIMERS)
+    change = _change((failed, attempts), msgspec.structs.replace(bad, report=told))
 
-    assert change is not None
     assert change.events[0].details == {
         "status": "undelivered",
         "attempt": 1,
@@ -198,11 +215,43 @@ _ATTEMPTS = (
 
 @pytest.mark.parametrize(
     ("provider", "message_id", "number"),
-    [("A", "w", 4), ("A", "other", 3), ("A", None, 3), ("B", "other", 2), ("B", "w", 2), ("C", "w", None)],
+    [("A", "w", 4), ("A", "other", 3), ("A", None, 3), ("B", "other", 2), ("B", "w", 2)],
 )
+@pytest.mark.parametrize("status", [ReportStatus.SENT, ReportStatus.FAILED])
 def test_a_report_belongs_to_an_attempt_of_its_provider(
-    provider: str, message_id: str | None, number: int | None
+    provider: str, message_id: str | None, number: int, status: ReportStatus
 ) -> None:
-    found = attempt_of(_ATTEMPTS, [received(provider, ReportStatus.SENT, message_id)])
+    change = _change((message(status=Status.UNKNOWN), _ATTEMPTS), received(provider, status, message_id))
 
-    assert number == (found.number if found else None)
+    assert change.finished is not None
+    assert number == change.finished.number == change.events[0].details["attempt"]
+
+
+def test_a_report_of_a_provider_that_was_never_asked_fits_nothing() -> None:
+    state = message(status=Status.UNKNOWN), _ATTEMPTS
+
+    applied = apply_report(*state, frozenset(), received("C", ReportStatus.DELIVERED, "w"), NOW, TIMERS)
+
+    assert applied is NotApplied.UNMATCHED
+
+
+def test_a_repeat_that_changes_nothing_is_not_told_again() -> None:
+    (told,) = read(["A:x:queued"])
+
+    change = _change(_STATES["sent"], told)
+    assert change.finished is not None
+    again = _change((change.message, (change.finished,)), told, frozenset({Told.by(told)}))
+
+    assert [each.event_type for each in change.events] == [EventType.REPORT]
+    assert again.events == ()
+    assert again.message is change.message
+
+
+def test_a_message_that_heard_enough_still_hears_that_it_was_delivered() -> None:
+    enough = frozenset(Told("A", ReportStatus.QUEUED, str(number)) for number in range(MOST_TOLD))
+
+    idle, delivered = (_change(_STATES["sent"], each, enough) for each in read(["A:new:queued", "A:x:delivered"]))
+
+    assert idle.events == ()
+    assert Status.DELIVERED is delivered.message.status
+    assert [each.event_type for each in delivered.events] == [EventType.REPORT, EventType.DELIVERED]

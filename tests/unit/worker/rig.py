@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from smsgw.core.envelope import Envelope, encode
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import Timers
-from smsgw.core.message import DeliveryReport, Message, ReportStatus
-from smsgw.core.ports import Forged, ReceivedReport, ReportRequest, Submit, Unreadable
+from smsgw.core.message import DeliveryReport, Message, ReceivedReport, ReportStatus
+from smsgw.core.ports import Forged, ReportRequest, Submit, Unreadable
 from smsgw.core.providers import ProviderConfig, Providers
 from smsgw.core.routing import Router, Strategy
 from smsgw.settings import QueueSettings

@@ -8,23 +8,21 @@ from uuid import UUID
 import msgspec
 
 from smsgw.core.lifecycle import Change
-from smsgw.core.message import Attempt, Event, Message, Status
-from smsgw.core.ports import AppliedReport, Arrival, GatewayBeat, ReceivedReport, StoreUnavailableError, Story
+from smsgw.core.message import Attempt, Event, Message, NotApplied, ReceivedReport, Status, Told
+from smsgw.core.ports import AppliedReport, Arrival, Decide, GatewayBeat, StoreUnavailableError, Story
 from smsgw.transports.stores.semantics import (
     IDEMPOTENCY_WINDOW,
     STUCK_AFTER,
     WAITING,
     as_duplicate,
-    as_uuid,
     committed_state,
     is_still_held,
     late_report,
     merged,
-    next_try,
+    owner_of,
+    put_off,
     with_evidence,
 )
-
-Decide = Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None]
 
 
 class _Parked(msgspec.Struct):
@@ -34,6 +32,11 @@ class _Parked(msgspec.Struct):
     due_at: datetime | None
     tries: int = 0
     applied_to: UUID | None = None
+
+    @property
+    def name(self) -> tuple[str, str | None]:
+        """What its provider calls the SMS."""
+        return self.received.provider, self.received.report.provider_message_id
 
 
 class MemoryStore:
@@ -49,6 +52,7 @@ class MemoryStore:
         self.attempts: dict[UUID, dict[int, Attempt]] = {}
         self.events: dict[UUID, list[Event]] = {}
         self.inbox: dict[tuple[str, str], _Parked] = {}
+        self._told: dict[UUID, set[Told]] = {}
         self._hashes: dict[str, tuple[UUID, datetime]] = {}
         self._beats: dict[tuple[str, str], GatewayBeat] = {}
         self._unsettled: dict[UUID, Change] = {}
@@ -104,13 +108,7 @@ class MemoryStore:
             self._park(received)
         return len(self.inbox) - before
 
-    async def apply_reports(
-        self,
-        *,
-        now: datetime,
-        limit: int,
-        decide: Decide,
-    ) -> Sequence[AppliedReport]:
+    async def apply_reports(self, *, now: datetime, limit: int, decide: Decide) -> Sequence[AppliedReport]:
         """See the port."""
         self._check()
         due = sorted(
@@ -185,7 +183,7 @@ class MemoryStore:
         owner = self._owner(arrival)
         if owner != tracking_id:
             change = as_duplicate(change, owner)
-        self.attempts[tracking_id], self.events[tracking_id] = {}, []
+        self.attempts[tracking_id], self.events[tracking_id], self._told[tracking_id] = {}, [], set()
         self._write(change)
         return change
 
@@ -228,32 +226,36 @@ class MemoryStore:
         self.inbox.setdefault(key, _Parked(received, due_at=received.received_at))
 
     def _apply_report(self, parked: _Parked, decide: Decide, now: datetime) -> AppliedReport:
-        owner = self._owner_of(parked.received)
-        message = self.messages.get(owner) if owner else None
-        change = self._decided(message, parked.received, decide) if message else None
+        received, owner = parked.received, self._owner_of(parked.received)
+        decided = self._decided(owner, received, decide)
         parked.tries += 1
-        if change is None:
-            parked.due_at = next_try(parked.received.received_at, parked.tries, now)
-            return AppliedReport(received=parked.received, change=None, is_given_up=parked.due_at is None)
-        parked.due_at, parked.applied_to = None, owner
-        self._write(change)
-        return AppliedReport(received=parked.received, change=change)
+        if isinstance(decided, NotApplied):
+            applied, parked.due_at = put_off(received, decided, parked.tries, now)
+            return applied
+        parked.due_at, parked.applied_to = None, decided.message.tracking_id
+        self._write(decided)
+        if decided.events:
+            self._told[decided.message.tracking_id].add(Told.by(received))
+        return AppliedReport(received=received, change=decided)
 
-    def _decided(self, message: Message, received: ReceivedReport, decide: Decide) -> Change | None:
-        applied = [each.received for each in self.inbox.values() if each.applied_to == message.tracking_id]
-        return decide(message, tuple(self.attempts[message.tracking_id].values()), [*applied, received])
+    def _decided(self, owner: UUID | None, received: ReceivedReport, decide: Decide) -> Change | NotApplied:
+        if owner is None or owner not in self.messages:
+            return NotApplied.UNMATCHED
+        attempts = tuple(self.attempts[owner].values())
+        return decide(self.messages[owner], attempts, frozenset(self._told[owner]), received)
 
     def _owner_of(self, received: ReceivedReport) -> UUID | None:
-        theirs, reference = received.report.provider_message_id, as_uuid(received.report.reference)
-        matches = [
+        name = (received.provider, received.report.provider_message_id)
+        carrying = sorted(
             (attempt.started_at, tracking_id)
             for tracking_id, known in self.attempts.items()
             for attempt in known.values()
-            if theirs is not None and (attempt.provider, attempt.provider_message_id) == (received.provider, theirs)
-        ]
-        if not matches or reference in [tracking_id for _, tracking_id in matches]:
-            return reference
-        return max(matches)[1]
+            if (attempt.provider, attempt.provider_message_id) == name
+        )
+        owner = owner_of(received.report.reference, [tracking_id for _, tracking_id in carrying])
+        return owner or next(
+            (each.applied_to for each in self.inbox.values() if each.applied_to and each.name == name), None
+        )
 
     def _newest(self, message: Message) -> Attempt | None:
         return self.attempts[message.tracking_id].get(message.attempts_made)

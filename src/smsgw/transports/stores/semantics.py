@@ -1,6 +1,7 @@
 """What every store decides alike, whatever it keeps its rows in: pure steps beside the ones of the core."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -9,13 +10,23 @@ import msgspec
 
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change, fail
-from smsgw.core.message import Attempt, DeliveryReport, Message, Reason, ReportStatus, Status
-from smsgw.core.ports import ReceivedReport
+from smsgw.core.message import (
+    Attempt,
+    DeliveryReport,
+    Message,
+    NotApplied,
+    Reason,
+    ReceivedReport,
+    ReportStatus,
+    Status,
+)
+from smsgw.core.ports import AppliedReport
 
 IDEMPOTENCY_WINDOW = timedelta(hours=48)
 STUCK_AFTER = timedelta(seconds=60)
 REPORT_LIFE = timedelta(hours=24)
 WAITING = (Status.QUEUED, Status.PROCESSING, Status.UNKNOWN)
+CALL_WAIT = timedelta(seconds=1)
 _RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 300))
 _LONGEST_KEY = 255
 
@@ -86,6 +97,16 @@ def late_report(change: Change) -> ReceivedReport | None:
     return ReceivedReport(provider=late.provider, report=report, received_at=message.updated_at)
 
 
+def put_off(
+    received: ReceivedReport, why: NotApplied, tries: int, now: datetime
+) -> tuple[AppliedReport, datetime | None]:
+    """Return what became of a report that was not applied at its `tries`-th try, and when it is looked at again."""
+    if why is NotApplied.TOO_EARLY:
+        return AppliedReport(received=received, change=None, is_waiting=True), now + CALL_WAIT
+    due_at = next_try(received.received_at, tries, now)
+    return AppliedReport(received=received, change=None, is_given_up=due_at is None), due_at
+
+
 def next_try(received_at: datetime, tries: int, now: datetime) -> datetime | None:
     """Return when an unmatched report is looked at again after its `tries`-th try; None when it is given up."""
     end = received_at + REPORT_LIFE
@@ -108,6 +129,13 @@ def key_text(text: str | None) -> str | None:
         return clean
     digest = hashlib.sha256(clean.encode()).hexdigest()
     return f"{clean[: _LONGEST_KEY - 65]}~{digest}"
+
+
+def owner_of(reference: str | None, carrying: Sequence[UUID]) -> UUID | None:
+    """Return whose message a report is about: the newest that carries its message id (oldest first; the reference
+    settles a doubt), else the one that it refers to."""
+    ours = as_uuid(reference)
+    return carrying[-1] if carrying and ours not in carrying else ours
 
 
 def as_uuid(text: str | None) -> UUID | None:

@@ -9,13 +9,12 @@ from litestar.params import FromPath
 
 from smsgw import failpoints
 from smsgw.core.events import ReportReceived, ReportRefused
-from smsgw.core.message import DeliveryReport
+from smsgw.core.message import DeliveryReport, ReceivedReport
 from smsgw.core.ports import (
     Clock,
     Forged,
     Observer,
     Provider,
-    ReceivedReport,
     ReportRequest,
     Store,
     StoreUnavailableError,

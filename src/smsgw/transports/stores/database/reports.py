@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw import failpoints
 from smsgw.core.lifecycle import Change
-from smsgw.core.message import Attempt, Message
-from smsgw.core.ports import AppliedReport, ReceivedReport
+from smsgw.core.message import Attempt, Message, NotApplied, ReceivedReport, Told
+from smsgw.core.ports import AppliedReport, Decide, StoreUnavailableError
 from smsgw.transports.batching import Batcher
 from smsgw.transports.stores.database.rows import (
     MESSAGE_COLUMNS,
@@ -23,16 +23,15 @@ from smsgw.transports.stores.database.rows import (
     message_of,
     report_of,
     report_row,
-    told_report_of,
+    told_of,
 )
-from smsgw.transports.stores.database.schema import attempts, report_inbox
+from smsgw.transports.stores.database.schema import report_inbox
 from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.database.transactions import Transactions
 from smsgw.transports.stores.database.writing import update_messages, write_findings, write_stories
-from smsgw.transports.stores.semantics import as_uuid, merged, next_try
+from smsgw.transports.stores.semantics import merged, owner_of, put_off
 
 BATCH = 500
-Decide = Callable[[Message, Sequence[Attempt], Sequence[ReceivedReport]], Change | None]
 
 
 class Inbox:
@@ -54,7 +53,24 @@ class Inbox:
         """Wait for everything that was given to `store`."""
         await self._batcher.drain()
 
-    async def _flush(self, calls: Sequence[Sequence[ReceivedReport]]) -> list[int]:
+    async def _flush(self, calls: Sequence[Sequence[ReceivedReport]]) -> Sequence[int | BaseException]:
+        try:
+            return await self._store(calls)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            if len(calls) == 1:
+                raise
+        # A row that the database refuses may fail the call that brought it, and no other.
+        return [await self._alone(call) for call in calls]
+
+    async def _alone(self, call: Sequence[ReceivedReport]) -> int | BaseException:
+        try:
+            return (await self._store([call]))[0]
+        except Exception as error:  # noqa: BLE001  (handed to its caller)
+            return error
+
+    async def _store(self, calls: Sequence[Sequence[ReceivedReport]]) -> list[int]:
         rows = [[report_row(each) for each in call] for call in calls]
         flat = sorted(chain.from_iterable(rows), key=_key)
 
@@ -96,15 +112,10 @@ async def apply_reports(
 class _Desk:
     """The messages that a batch of reports is about, locked, each as the reports before have left it."""
 
-    def __init__(
-        self,
-        messages: dict[UUID, Message],
-        known: dict[UUID, dict[int, Attempt]],
-        told: dict[UUID, list[ReceivedReport]],
-    ) -> None:
+    def __init__(self, messages: dict[UUID, Message]) -> None:
         self._messages = messages
-        self._attempts = known
-        self._told = told
+        self._attempts: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
+        self._told: dict[UUID, frozenset[Told]] = defaultdict(frozenset)
         self._changes: list[Change] = []
         self._moved: list[Change] = []
         self._inbox: list[Row] = []
@@ -112,31 +123,30 @@ class _Desk:
     @classmethod
     async def open(cls, connection: AsyncConnection, statements: Statements, owners: Sequence[UUID]) -> "_Desk":
         """Lock the messages, then read their attempts and what their stories tell of earlier reports."""
-        known: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
-        told: dict[UUID, list[ReceivedReport]] = defaultdict(list)
         if not owners:
-            return cls({}, known, told)
+            return cls({})
         locked = await connection.execute(statements.locked(MESSAGE_COLUMNS, owners))
-        messages = {message.tracking_id: message for message in map(message_of, locked)}
+        desk = cls({message.tracking_id: message for message in map(message_of, locked)})
         for tracking_id, attempt in map(attempt_of, await connection.execute(statements.attempts_of(owners))):
-            known[tracking_id][attempt.number] = attempt
-        for tracking_id, report in map(told_report_of, await connection.execute(statements.reports_told(owners))):
-            told[tracking_id].append(report)
-        return cls(messages, known, told)
+            desk._attempts[tracking_id][attempt.number] = attempt
+        told: dict[UUID, set[Told]] = defaultdict(set)
+        for tracking_id, each in map(told_of, await connection.execute(statements.reports_told(owners))):
+            told[tracking_id].add(each)
+        desk._told.update({tracking_id: frozenset(each) for tracking_id, each in told.items()})
+        return desk
 
     def apply(self, row: Any, owner: UUID | None, decide: Decide, now: datetime) -> AppliedReport:
         """Let one report change its message, or put it off."""
-        received = report_of(row)
-        message = self._messages.get(owner) if owner else None
-        change = self._decided(message, received, decide) if message else None
-        if message is None or change is None:
-            due_at = next_try(received.received_at, row["tries"] + 1, now)
-            self._note(row, due_at=due_at, applied_at=None, tracking_id=None)
-            return AppliedReport(received=received, change=None, is_given_up=due_at is None)
-        self._absorb(message, change)
-        self._told[message.tracking_id].append(received)
-        self._note(row, due_at=None, applied_at=now, tracking_id=message.tracking_id)
-        return AppliedReport(received=received, change=change)
+        received, tries = report_of(row), row["tries"] + 1
+        noted = {"key": row["id"], "tries": tries, "due_at": None, "applied_at": None, "tracking_id": None}
+        self._inbox.append(noted)
+        decided = self._decided(owner, received, decide)
+        if isinstance(decided, NotApplied):
+            applied, noted["due_at"] = put_off(received, decided, tries, now)
+            return applied
+        self._absorb(decided, received)
+        noted.update(applied_at=now, tracking_id=owner)
+        return AppliedReport(received=received, change=decided)
 
     async def write(self, connection: AsyncConnection, statements: Statements) -> None:
         """Write what the reports changed, and what became of them."""
@@ -145,26 +155,25 @@ class _Desk:
         await write_stories(connection, statements, self._changes)
         await connection.execute(statements.update_report, self._inbox)
 
-    def _decided(self, message: Message, received: ReceivedReport, decide: Decide) -> Change | None:
+    def _decided(self, owner: UUID | None, received: ReceivedReport, decide: Decide) -> Change | NotApplied:
+        message = self._messages.get(owner) if owner else None
+        if message is None:
+            return NotApplied.UNMATCHED
         known, told = self._attempts[message.tracking_id], self._told[message.tracking_id]
-        return decide(message, tuple(known.values()), [*told, received])
+        return decide(message, tuple(known.values()), told, received)
 
-    def _absorb(self, message: Message, change: Change) -> None:
-        known = self._attempts[message.tracking_id]
+    def _absorb(self, change: Change, received: ReceivedReport) -> None:
+        owner = change.message.tracking_id
         if change.finished is not None:
+            known = self._attempts[owner]
             known[change.finished.number] = merged(known[change.finished.number], change.finished)
+        if change.events:
+            self._told[owner] |= {Told.by(received)}
         self._changes.append(change)
         # Where only something was told, the row stays untouched: its fence belongs to a call that may be in flight.
-        if change.message.fence != message.fence:
+        if change.message.fence != self._messages[owner].fence:
             self._moved.append(change)
-            self._messages[message.tracking_id] = change.message
-
-    def _note(
-        self, row: Any, *, due_at: datetime | None, applied_at: datetime | None, tracking_id: UUID | None
-    ) -> None:
-        tries = row["tries"] + 1
-        noted = {"key": row["id"], "due_at": due_at, "tries": tries, "applied_at": applied_at}
-        self._inbox.append(noted | {"tracking_id": tracking_id})
+            self._messages[owner] = change.message
 
 
 def _due(now: datetime, limit: int) -> sa.Select[Any]:
@@ -174,35 +183,29 @@ def _due(now: datetime, limit: int) -> sa.Select[Any]:
 
 
 async def _owners(connection: AsyncConnection, statements: Statements, inbox: Sequence[Any]) -> dict[int, UUID]:
-    """Return whose message each row may be about: by the provider's id (where the reference settles a doubt, else the
-    newest attempt counts), else by our reference."""
-    known = await _by_message_id(connection, statements, inbox)
-    owners: dict[int, UUID] = {}
-    for row in inbox:
-        candidates = known.get((row["provider"], row["provider_message_id"]), [])
-        reference = as_uuid(row["reference"])
-        if candidates and reference not in candidates:
-            owners[row["id"]] = candidates[-1]
-        elif reference is not None:
-            owners[row["id"]] = reference
-    return owners
+    """Return whose message each row may be about. A report that names none by attempt or reference follows the earlier
+    ones with its message id: where a provider was asked twice, no attempt carries that."""
+    carrying = await _by_message_id(connection, statements.carrying, inbox)
+    found = {row["id"]: owner_of(row["reference"], carrying.get(_name(row), ())) for row in inbox}
+    homeless = [row for row in inbox if found[row["id"]] is None]
+    reported = await _by_message_id(connection, statements.reported, homeless)
+    found.update({row["id"]: owner_of(None, reported.get(_name(row), ())) for row in homeless})
+    return {row_id: owner for row_id, owner in found.items() if owner is not None}
 
 
 async def _by_message_id(
-    connection: AsyncConnection, statements: Statements, inbox: Sequence[Any]
+    connection: AsyncConnection, find: Callable[[str, Sequence[str]], sa.Select[Any]], inbox: Sequence[Any]
 ) -> dict[tuple[str, str], list[UUID]]:
     asked: dict[str, set[str]] = defaultdict(set)
-    for row in inbox:
-        if row["provider_message_id"] is not None:
-            asked[row["provider"]].add(row["provider_message_id"])
+    for provider, message_id in map(_name, inbox):
+        if message_id is not None:
+            asked[provider].add(message_id)
     found: dict[tuple[str, str], list[UUID]] = defaultdict(list)
-    of = attempts.c
     for provider, message_ids in asked.items():
-        query = (
-            sa.select(of.provider_message_id, of.tracking_id)
-            .where(of.provider == provider, statements.among(of.provider_message_id, sorted(message_ids)))
-            .order_by(of.started_at)
-        )
-        for message_id, tracking_id in await connection.execute(query):
+        for message_id, tracking_id in await connection.execute(find(provider, sorted(message_ids))):
             found[provider, message_id].append(tracking_id)
     return found
+
+
+def _name(row: Any) -> tuple[str, str]:
+    return row["provider"], row["provider_message_id"]

@@ -9,8 +9,18 @@ import msgspec
 
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change
-from smsgw.core.message import Attempt, DeliveryReport, Event, EventType, Message, ReportStatus, Status
-from smsgw.core.ports import GatewayBeat, ReceivedReport
+from smsgw.core.message import (
+    Attempt,
+    DeliveryReport,
+    Event,
+    EventType,
+    Message,
+    ReceivedReport,
+    ReportStatus,
+    Status,
+    Told,
+)
+from smsgw.core.ports import GatewayBeat
 from smsgw.transports.stores.database import schema
 from smsgw.transports.stores.semantics import key_text, storable
 
@@ -154,16 +164,10 @@ def report_of(row: Mapping[str, Any]) -> ReceivedReport:
     return ReceivedReport(provider=row["provider"], report=report, received_at=row["received_at"])
 
 
-def told_report_of(row: Sequence[Any]) -> tuple[UUID, ReceivedReport]:
-    """Return the report that an event (tracking_id, provider, details, created_at) tells of, and whose it is."""
-    tracking_id, provider, details, created_at = row
-    report = DeliveryReport(
-        status=ReportStatus[details["status"].upper()],
-        provider_message_id=details.get("provider_message_id"),
-        reference=str(tracking_id),
-        dedupe_key="",
-    )
-    return tracking_id, ReceivedReport(provider=provider, report=report, received_at=created_at)
+def told_of(row: Sequence[Any]) -> tuple[UUID, Told]:
+    """Return what an event (tracking_id, provider, details) tells of a report, and whose it is."""
+    tracking_id, provider, details = row
+    return tracking_id, Told(provider, ReportStatus[details["status"].upper()], details.get("provider_message_id"))
 
 
 def beat_of(row: Sequence[Any]) -> GatewayBeat:

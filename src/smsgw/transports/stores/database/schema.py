@@ -145,6 +145,13 @@ sa.Index(
     postgresql_where=report_inbox.c.due_at.is_not(None),
     sqlite_where=report_inbox.c.due_at.is_not(None),
 )
+sa.Index(
+    "report_inbox_provider_message_id",
+    report_inbox.c.provider,
+    report_inbox.c.provider_message_id,
+    postgresql_where=report_inbox.c.tracking_id.is_not(None),
+    sqlite_where=report_inbox.c.tracking_id.is_not(None),
+)
 
 idempotency_seen = sa.Table(
     "idempotency_seen",

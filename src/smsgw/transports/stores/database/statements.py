@@ -46,7 +46,6 @@ class Statements:
         self.insert_message = self._bulk(messages, unless=["tracking_id"])
         self.insert_attempt = self._bulk(attempts)
         self.insert_event = self._bulk(message_events)
-        self.insert_report = self.insert(report_inbox).on_conflict_do_nothing(index_elements=["provider", "dedupe_key"])
         inbox_key = (report_inbox.c.provider, report_inbox.c.dedupe_key)
         self.store_reports = self._bulk(report_inbox, unless=["provider", "dedupe_key"]).returning(*inbox_key)
         self.remember_hash = self._remember_hash()
@@ -113,12 +112,29 @@ class Statements:
         )
 
     def reports_told(self, tracking_ids: Sequence[Any]) -> sa.Select[Any]:
-        """Return what the stories of these messages tell of delivery reports, oldest first."""
+        """Return what the stories of these messages tell of delivery reports."""
         told = message_events.c
+        return sa.select(told.tracking_id, told.provider, told.details).where(
+            self.among(told.tracking_id, tracking_ids), told.event_type == EventType.REPORT.value
+        )
+
+    def carrying(self, provider: str, message_ids: Sequence[str]) -> sa.Select[Any]:
+        """Return the messages whose attempts at this provider carry these ids of its, oldest first."""
+        known = attempts.c
         return (
-            sa.select(told.tracking_id, told.provider, told.details, told.created_at)
-            .where(self.among(told.tracking_id, tracking_ids), told.event_type == EventType.REPORT.value)
-            .order_by(told.id)
+            sa.select(known.provider_message_id, known.tracking_id)
+            .where(known.provider == provider, self.among(known.provider_message_id, message_ids))
+            .order_by(known.started_at)
+        )
+
+    def reported(self, provider: str, message_ids: Sequence[str]) -> sa.Select[Any]:
+        """Return the messages that earlier reports of this provider with these ids were applied to."""
+        known = report_inbox.c
+        return (
+            sa.select(known.provider_message_id, known.tracking_id)
+            .where(known.provider == provider, self.among(known.provider_message_id, message_ids))
+            .where(known.tracking_id.is_not(None))
+            .distinct()
         )
 
     def _bulk(self, table: sa.Table, unless: Sequence[str] = ()) -> Any:

@@ -9,14 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw.core.lifecycle import Change
-from smsgw.core.message import Message, Status
-from smsgw.core.ports import AppliedReport, Arrival, GatewayBeat, Observer, ReceivedReport, StoreUnavailableError, Story
+from smsgw.core.message import Message, ReceivedReport, Status
+from smsgw.core.ports import AppliedReport, Arrival, Decide, GatewayBeat, Observer, StoreUnavailableError, Story
 from smsgw.transports.sql import Database
 from smsgw.transports.stores.database import reads, reports
 from smsgw.transports.stores.database.claims import Plan, claim
 from smsgw.transports.stores.database.intake import Intake
 from smsgw.transports.stores.database.outcomes import Outcomes
-from smsgw.transports.stores.database.reports import Decide
 from smsgw.transports.stores.database.schema import idempotency_seen, messages
 from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.database.transactions import Transactions

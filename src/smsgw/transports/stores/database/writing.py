@@ -62,4 +62,5 @@ async def keep_evidence(connection: AsyncConnection, statements: Statements, lat
         await connection.execute(statements.keep_evidence, findings)
     reports = [report_row(report) for report in map(late_report, late) if report is not None]
     if reports:
-        await connection.execute(statements.insert_report, sorted(reports, key=lambda row: row["dedupe_key"]))
+        ordered = sorted(reports, key=lambda row: (row["provider"], row["dedupe_key"]))
+        await connection.execute(statements.store_reports, statements.rows(ordered))

@@ -114,6 +114,14 @@ def _create_report_inbox() -> None:
     )
     waiting = sa.text("due_at IS NOT NULL")
     op.create_index("report_inbox_due", "report_inbox", ["due_at"], postgresql_where=waiting, sqlite_where=waiting)
+    applied = sa.text("tracking_id IS NOT NULL")
+    op.create_index(
+        "report_inbox_provider_message_id",
+        "report_inbox",
+        ["provider", "provider_message_id"],
+        postgresql_where=applied,
+        sqlite_where=applied,
+    )
 
 
 def _create_idempotency_seen() -> None:
