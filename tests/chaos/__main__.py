@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ console = Console()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the seeds one after the other; 0 when nothing was violated."""
     chosen = _parser().parse_args(arguments)
+    # A run that is told to stop takes its servers and processes with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     done: list[Result] = []
     for seed in chosen.seeds or [chosen.seed if chosen.seed is not None else secrets.randbelow(10**6)]:
         plan = Plan(seed=seed, seconds=chosen.seconds, heal=chosen.heal, rate=chosen.rate)
