@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import aiormq
+import msgspec
 import pytest
 
 from smsgw.transports.queues.rabbitmq import RabbitAdmin, RabbitConsumer, RabbitPublisher, TopologyError
@@ -120,3 +121,19 @@ async def test_a_queue_with_other_arguments_stops_the_start_with_one_line(
 
     assert all(f"'{name}'" in line and f"'{argument}'" in line and "\n" not in line for line in lines)
     assert await publisher.publish(body(1)) is REFUSED
+
+
+@pytest.mark.parametrize("queue", ["outbound", "heartbeat"])
+async def test_a_name_that_the_broker_keeps_for_itself_stops_the_start_with_one_line(
+    stack: AsyncExitStack, rabbitmq_url: str, queue: str
+) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    reserved = msgspec.structs.replace(settings, **{queue: "amq.mine"})
+    publisher = await opened(stack, RabbitPublisher(reserved, observer=ignore))
+
+    async with asyncio.timeout(10):
+        with pytest.raises(TopologyError, match="reserved") as stopped:
+            await publisher.watch()
+
+    assert "'amq.mine" in str(stopped.value)
+    assert "\n" not in str(stopped.value)

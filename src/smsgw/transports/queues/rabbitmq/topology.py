@@ -11,6 +11,8 @@ from smsgw.settings import QueueSettings
 
 DELIVERY_LIMIT = 10
 HEARTBEATS_KEPT = 1000
+RESERVED = "amq."
+"""Nobody may declare a queue whose name begins so."""
 # RabbitMQ 4 gives every quorum queue a limit of 20 and drops what exceeds it. Looking at dead letters counts as a
 # delivery, so their limit is out of reach; "none" (-1) is refused by 3.10.
 DEAD_DELIVERY_LIMIT = 1_000_000_000
@@ -19,7 +21,8 @@ _INEQUIVALENT = re.compile(r"inequivalent arg '([^']*)' for queue '([^']*)'[^:]*
 
 
 class TopologyError(Exception):
-    """A queue exists with other arguments. Nothing but an operator can mend that, so the role must stop."""
+    """A queue exists with other arguments, or none can have its name. Nothing but an operator can mend that, so the role
+    must stop."""
 
 
 def arguments(settings: QueueSettings) -> dict[str, dict[str, Any]]:
@@ -41,14 +44,17 @@ def arguments(settings: QueueSettings) -> dict[str, dict[str, Any]]:
 
 async def declare(connection: AbstractConnection, settings: QueueSettings) -> None:
     """Declare every queue, or see that it is there where this user may declare none. Raises TopologyError when one
-    exists with other arguments, QueueUnavailableError when one has to be declared by somebody else first."""
+    exists with other arguments or has a reserved name, QueueUnavailableError when one has to be declared by somebody
+    else first."""
     channel = await connection.channel(publisher_confirms=False)
     for queue, queue_arguments in arguments(settings).items():
         try:
             await channel.queue_declare(queue, durable=True, arguments=queue_arguments)
         except ChannelPreconditionFailed as error:
             raise TopologyError(explain(queue, str(error))) from None
-        except ChannelAccessRefused:
+        except ChannelAccessRefused as error:
+            if queue.startswith(RESERVED):
+                raise TopologyError(explain(queue, str(error))) from None
             # The refusal has closed the channel. Looking needs no permission.
             channel = await connection.channel(publisher_confirms=False)
             await _find(channel, queue)
