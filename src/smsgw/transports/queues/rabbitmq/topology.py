@@ -21,8 +21,8 @@ _INEQUIVALENT = re.compile(r"inequivalent arg '([^']*)' for queue '([^']*)'[^:]*
 
 
 class TopologyError(Exception):
-    """A queue exists with other arguments, or none can have its name. Nothing but an operator can mend that, so the role
-    must stop."""
+    """A queue exists with other arguments, or none can have its name. Nothing but an operator can mend that, so the
+    role must stop."""
 
 
 def arguments(settings: QueueSettings) -> dict[str, dict[str, Any]]:
