@@ -151,7 +151,15 @@ async def test_an_address_in_disguise_is_no_address(path: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("version", "hosts", "status"),
-    [("1.1", 0, 400), ("1.1", 1, 200), ("1.0", 0, 200), ("1.0", 1, 200), ("1.0", 2, 400), ("0.9", 0, 400), ("2.0", 1, 400)],
+    [
+        ("1.1", 0, 400),
+        ("1.1", 1, 200),
+        ("1.0", 0, 200),
+        ("1.0", 1, 200),
+        ("1.0", 2, 400),
+        ("0.9", 0, 400),
+        ("2.0", 1, 400),
+    ],
 )
 async def test_only_http_1_0_may_leave_the_host_out(version: str, hosts: int, status: int) -> None:
     wire = Wire(part(b""))
