@@ -181,7 +181,7 @@ def _states() -> str:
         + f"\n## Reasons\n\n{_meanings('reason', REASONS)}"
         + f"\n## Outcomes of an attempt\n\nThe whole failure policy. Nobody but ON_UNKNOWN sends after `unknown`.\n\n{_table(head, policies)}"
         + f"\n## Event types\n\n{_meanings('event_type', EVENT_TYPES)}"
-        + "\n## Delivery reports\n\nOf all reports of one attempt the highest rank counts, in whatever order they come: "
+        + "\n## Delivery reports\n\nThe set of reports decides, not their order ([why](../decisions/0006-reports-count-as-a-set.md)). Of several about one attempt the highest rank counts: "
         + " < ".join(f"`{each.word}`" for each in ReportStatus)
         + ".\n"
     )
