@@ -290,7 +290,7 @@ async def test_a_report_that_waits_for_a_call_is_tried_again_every_second(store:
     assert (await state(store, change.message.tracking_id)).status is Status.FAILED
 
 
-async def test_ten_thousand_reports_of_one_message_stay_a_short_story(store: Store) -> None:
+async def test_no_number_of_reports_makes_the_story_of_a_message_long(store: Store) -> None:
     """Repeats tell nothing new, and what is new has an end: no batch gets slower than the one before."""
     (change,) = await stores.take_in(store, started())
     tracking_id = change.message.tracking_id
