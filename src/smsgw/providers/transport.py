@@ -6,13 +6,14 @@ Why not httpx-aiohttp's: docs/decisions/0002-provider-http-transport.md.
 import asyncio
 import functools
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp import ClientTimeout
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 
 from smsgw import failpoints
 from smsgw.providers.resolver import Resolver
@@ -65,7 +66,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         session = self._session or self._open()
         timeout = request.extensions.get("timeout", {})
         try:
-            sending = session.request(
+            response = await session.request(
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
@@ -73,7 +74,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=ClientTimeout(connect=timeout.get("connect"), sock_read=timeout.get("read")),
             )
-            response = await failpoints.under_way("W5", sending)
         except _FOREIGN as error:
             raise translated(error) from error
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
@@ -94,6 +94,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     resolver=Resolver(),
                 )
             ),
+            response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -110,6 +111,14 @@ def bounded(connector: aiohttp.BaseConnector) -> aiohttp.BaseConnector:
     protocol: type[ResponseHandler] = _Bounded
     connector._factory = functools.partial(protocol, loop=asyncio.get_running_loop())
     return connector
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer that is begun to be read when its request is written."""
+
+    def start(self, connection: Connection) -> Awaitable[aiohttp.ClientResponse]:  # type: ignore[override]
+        """Read the head of the answer."""
+        return failpoints.under_way("W5", super().start(connection))
 
 
 class _Bounded(ResponseHandler):
