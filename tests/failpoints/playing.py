@@ -12,7 +12,7 @@ from tests.failpoints.stands import SECONDS, Stand
 from tests.invariants import Books, Call, Violation
 from tests.journey.process import until
 
-SIDE_BY_SIDE = 8
+SIDE_BY_SIDE = 6
 """More would have to share two cores while they start, and a hundred connections of PostgreSQL."""
 
 Play = Callable[[Stand], Played]

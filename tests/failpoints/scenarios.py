@@ -10,7 +10,7 @@ from tests.invariants import Books, Call, Event, Row, Violation, check
 
 ACTIONS = ("kill", "raise", "sleep")
 GROUNDS = ("production", "embedded")
-PROVIDER_TIMEOUT_SECONDS = 2
+PROVIDER_TIMEOUT_SECONDS = 3
 LEASE_SECONDS = PROVIDER_TIMEOUT_SECONDS + 10
 """The shortest that a worker starts with."""
 IDEMPOTENCY_LEASE_SECONDS = 2

@@ -25,8 +25,8 @@ from tests.journey.product import FAST, KEY, MAGIC, TEXT
 
 PROVIDER = "Provider-A"
 SECRET = f"key-of-{PROVIDER}"
-LATENCY_SECONDS = 0.5
-"""The request is written some 0.25 s before W5 is reached, and the answer comes as long after it."""
+LATENCY_SECONDS = 0.4
+"""So long after a request the provider takes the message, and answers."""
 TIMERS = {
     **FAST,
     "LOG_LEVEL": "info",
