@@ -85,11 +85,14 @@ def _reports(trail: Sequence[Event], number: int) -> list[int]:
 
 
 def _reported_end(attempts: Sequence[Attempt]) -> Status | None:
-    """Return the state that the reports demand; None where they leave it open."""
+    """Return the state that the reports demand; None where they leave it open, as they do (docs/decisions/0006) where
+    one provider was asked twice: which of its attempts a report is about can be a guess."""
     if any(each.report == ReportStatus.DELIVERED for each in attempts):
         return Status.DELIVERED
     possible = [each for each in attempts if each.outcome in _MAY_ARRIVE]
     refused = [each for each in possible if each.report in _NEGATIVE]
+    if len({each.provider for each in attempts}) < len(attempts):
+        return None
     return Status.FAILED if refused and len(refused) == len(possible) else None
 
 

@@ -186,6 +186,12 @@ SOUND = {
             ),
         ],
     },
+    "one provider asked twice": story(
+        *("PROCESSING", "UNKNOWN", "REPORT undelivered", "RETRY_SCHEDULED"),
+        *("PROCESSING", "SENT", "REPORT undelivered"),
+        status="SENT",
+        attempts=[attempt(1, report=5), attempt(2, report=5)],
+    ),
     "a unit of a request that was never told": {**quota(2), "calls": [call(), call(idempotency_key=None, status=503)]},
     "two clients, one key": {"calls": [call(), call(TWO, client_key="two")], "rows": None},
     "a frozen gateway": {"calls": [call(seconds=9)], "stalls": [(at(1), at(6))]},
