@@ -20,44 +20,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from timeit import repeat
 from typing import Any
-from uuid import uuid4
 
 import uvloop
+import ways
 
 from smsgw import failpoints
-from smsgw.core.envelope import Envelope, encode
-from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
-from smsgw.core.lifecycle import Timers
-from smsgw.core.ports import Forged, Store
-from smsgw.core.providers import ProviderConfig, Providers
-from smsgw.core.routing import Router, Strategy
-from smsgw.gateway.app import Gateway, build_gateway_app
-from smsgw.settings import QueueSettings, load_gateway
-from smsgw.transports.limits.memory import MemoryLimits
-from smsgw.transports.queues.memory import MemoryConsumer, MemoryPublisher, MemoryQueue
 from smsgw.transports.sql import open_database
 from smsgw.transports.stores.database import DatabaseStore
 from smsgw.transports.stores.database.migrate import migrate
-from smsgw.web.readiness import Readiness
-from smsgw.worker.dispatch import Dispatcher
-from smsgw.worker.intake import Intake
-from smsgw.worker.outage import StoreGate
-from smsgw.worker.slots import Slots
 
 HERE = Path(__file__).parent
 CALLS = {"gateway": {"reach": 5, "under_way": 2}, "worker": {"reach": 6, "under_way": 3}}
 """On the way of one request with a key and a quota, and of one message: G1 G2 G3 G5 G6 and G4 G7; W1 W2 W3 W4 W6 W8
 and W5 W7 and the commit of the intake, which has no point. Batches share G4, W1 to W3, W7 and that commit."""
 ALLOWED = 0.01
-MESSAGES = 2000
-AT_ONCE = 32
 RUNS = 7
-CLIENTS = {"key": {"name": "bench", "id": "bench", "is_active": True, "daily_quota": 10**9}}
-FLAGS = {"is_active": True, "is_operational": True}
 
 
 def main() -> None:
@@ -183,17 +164,17 @@ def _in_a_process(path: Path) -> dict[str, float]:
     return dict(json.loads(ran.stdout))
 
 
-# --- the two ways -----------------------------------------------------------------------------------------------------
-
-
 async def _measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="smsgw-failpoints-") as name:
         url = f"sqlite:///{name}/bench.db"
         # Alembic runs a loop of its own.
         await asyncio.to_thread(migrate, url, wait_seconds=5, say=lambda _line: None)
-        store = DatabaseStore(open_database(url), observer=_listen)
+        store = DatabaseStore(open_database(url), observer=ways.listen)
         try:
-            return {"gateway": await _microseconds(_Requests()), "worker": await _microseconds(_Messages(store))}
+            return {
+                "gateway": await _microseconds(ways.Requests()),
+                "worker": await _microseconds(ways.Messages(store)),
+            }
         finally:
             await store.close()
 
@@ -204,137 +185,8 @@ async def _microseconds(way: Callable[[], Awaitable[None]]) -> float:
     for _ in range(RUNS):
         began = time.process_time()
         await way()
-        found.append((time.process_time() - began) / MESSAGES * 1e6)
+        found.append((time.process_time() - began) / ways.MESSAGES * 1e6)
     return min(found)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _listen(_fact: Any, /) -> None:
-    return None
-
-
-class _Requests:
-    """The gateway's application, as the server calls it: a key each, a quota, limits and queue in memory."""
-
-    def __init__(self) -> None:
-        providers = {"Provider-A": FLAGS}
-        settings = load_gateway({"CLIENT_CONFIG": json.dumps(CLIENTS), "PROVIDERS_CONFIG": json.dumps(providers)})
-        limits = MemoryLimits(rules=settings.claim_rules, clock=_now)
-        publisher = MemoryPublisher(MemoryQueue(settings.queue))
-        gateway = Gateway(settings, limits=limits, publisher=publisher, observer=_listen, clock=_now)
-        self._app: Any = build_gateway_app(
-            gateway, readiness=Readiness({}), metrics_page=lambda: (b"", ""), observer=_listen, clock=_now
-        )
-        self._body = json.dumps({"to": "+4915112345678", "text": "Your code is 123456"}).encode()
-
-    async def __call__(self) -> None:
-        for _ in range(MESSAGES // AT_ONCE):
-            await asyncio.gather(*(self._request() for _ in range(AT_ONCE)))
-
-    async def _request(self) -> None:
-        path = "/api/v1/sms/send"
-        key = (b"idempotency-key", uuid4().hex.encode())
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(b"host", b"here"), (b"api-key", b"key"), (b"content-type", b"application/json"), key],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 2),
-            "state": {},
-        }
-        told: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": self._body, "more_body": False}
-
-        async def send(message: Any) -> None:
-            told.append(message)
-
-        await self._app(scope, receive, send)
-        assert told[0]["status"] == 202
-
-
-class _Taker:
-    """A provider that takes everything at once."""
-
-    name = "Provider-A"
-    can_look_up = False
-
-    async def send(self, _submit: Any) -> SendResult:
-        return SendResult(outcome=Outcome.ACCEPTED, provider_message_id="m-1")
-
-    async def look_up(self, _reference: Any) -> LookUpResult:
-        return LookUpResult(answer=LookUp.CANNOT_SAY)
-
-    def read_report(self, _request: Any) -> Forged:
-        return Forged("no reports")
-
-    async def close(self) -> None:
-        """There is nothing to close."""
-
-
-class _Messages:
-    """Intake and dispatch of a worker: one envelope to a delivery."""
-
-    def __init__(self, store: Store) -> None:
-        self._queue = MemoryQueue(QueueSettings(url="memory://"))
-        self._stopping = asyncio.Event()
-        slots = Slots(200)
-        gate = StoreGate(store, observer=_listen)
-        configs = {"Provider-A": ProviderConfig(is_active=True, is_operational=True)}
-        self._dispatcher = Dispatcher(
-            store=store,
-            gate=gate,
-            providers={"Provider-A": _Taker()},
-            router=Router(Providers(configs), strategy=Strategy.PRIORITY, default_priority=100),
-            slots=slots,
-            timers=Timers(),
-            provider_timeout=timedelta(seconds=20),
-            observer=_listen,
-            clock=_now,
-            dice=lambda: 1.0,
-        )
-        self._intake = Intake(
-            consumer=MemoryConsumer(self._queue),
-            store=store,
-            gate=gate,
-            dispatcher=self._dispatcher,
-            slots=slots,
-            observer=_listen,
-            clock=_now,
-        )
-
-    async def __call__(self) -> None:
-        for _ in range(MESSAGES // AT_ONCE):
-            for _ in range(AT_ONCE):
-                self._queue.put(self._queue.settings.outbound, _envelope())
-            await self._intake.run_once(self._stopping)
-            await self._dispatcher.drain(10)
-
-
-def _envelope() -> bytes:
-    return encode(
-        Envelope(
-            version=1,
-            tracking_id=uuid4(),
-            client_key="bench",
-            to="+4915112345678",
-            text="Your code is 123456",
-            ttl_seconds=600,
-            created_at=_now(),
-            providers_effective=("Provider-A",),
-        )
-    )
 
 
 if __name__ == "__main__":
