@@ -60,11 +60,6 @@ def disturb(stand: Stand) -> tuple[int | None, bool]:
     return None, action == "sleep" and stand.is_frozen()
 
 
-def wake(stand: Stand) -> None:
-    """Wait until a process that slept answers again."""
-    stand.victim.wait_ready(SECONDS)
-
-
 def heal(stand: Stand, calls: Sequence[Call]) -> tuple[Books, list[Violation]]:
     """Wait until every promise is kept; return the books and what is broken when the time is over."""
     stand.victim.wait_ready(SECONDS)
