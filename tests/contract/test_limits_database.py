@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from smsgw.core.admission import Claim, Verdict
 from smsgw.core.ports import LimitsUnavailableError
 from smsgw.transports.limits import tables
-from smsgw.transports.limits.database import DatabaseLimits
+from smsgw.transports.limits.database import CALL_SECONDS, DatabaseLimits
 from smsgw.transports.sql import open_database
 from tests.contract.limits_harness import BODY, RULES, DatabaseWorld, MovableClock, admitted, ask, claim, open_sqlite
 
@@ -90,6 +90,18 @@ async def test_a_file_that_another_process_keeps_locked_refuses_in_time_and_coun
     assert again.verdict is Verdict.FRESH, "what nobody waits for any more has made no claim"
     assert (replay.verdict, replay.body) == (Verdict.REPLAY, BODY), "what was said is kept"
     assert used == 2
+
+
+async def test_a_slow_disk_is_waited_for(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "limits.db") as world:
+        async with world.database.write():
+            asked = asyncio.ensure_future(admitted(world, ask(claim("order-1"), daily_quota=9)))
+            await asyncio.wait({asked}, timeout=2 * CALL_SECONDS)
+            was_refused = asked.done()
+        admission = await asked
+
+    assert not was_refused
+    assert admission.verdict is Verdict.FRESH
 
 
 async def _timed(world: DatabaseWorld, held: Claim) -> tuple[float, BaseException | None]:

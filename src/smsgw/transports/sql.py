@@ -18,6 +18,7 @@ from smsgw import failpoints
 POOL_SECONDS = 2.0
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
+FREE_LOCK_SECONDS = 0.1
 MOST_OF_LOCK_SECONDS = 1.5
 
 CONTENTION = frozenset({"40P01", "40001", "55P03"})
@@ -55,6 +56,12 @@ class Database:
         self.is_sqlite = is_sqlite
         self._writing = asyncio.Lock()
         self._locked_out_at = -math.inf
+        self._before_the_lock_since = math.inf
+
+    @property
+    def is_locked_by_others(self) -> bool:
+        """Whether a writer of this process stands before the lock of its SQLite file, longer than a free one takes."""
+        return time.monotonic() - self._before_the_lock_since > FREE_LOCK_SECONDS
 
     @asynccontextmanager
     async def write(self, *, commit_point: str = "") -> AsyncIterator[AsyncConnection]:
@@ -99,12 +106,15 @@ class Database:
             yield
 
     async def _begin(self, connection: AsyncConnection) -> None:
+        self._before_the_lock_since = time.monotonic()
         try:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
         except sa.exc.OperationalError as error:
             if _is_contention(error):
                 self._locked_out_at = time.monotonic()
             raise
+        finally:
+            self._before_the_lock_since = math.inf
 
     async def close(self) -> None:
         """Close every connection."""

@@ -18,12 +18,15 @@ from smsgw.transports.limits.books import Books
 from smsgw.transports.sql import Database, DatabaseAwayError
 
 CALL_SECONDS = 0.28
+SLOW_SECONDS = 2.0
+"""How long a caller waits for this process's own commits: a slow disk is slow, not away."""
+LOOK_SECONDS = 0.05
 LATE = "sqlite: no answer in time"
 MAX_BATCH = 100
 PRUNE_EVERY = timedelta(seconds=1)
 
 
-class _Call(msgspec.Struct, frozen=True, kw_only=True):
+class _Call(msgspec.Struct, kw_only=True):
     """What is to be done to the books, and which of their rows it may touch."""
 
     act: Callable[[Books, datetime], Admission | None]
@@ -33,12 +36,8 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     is_read_only: bool = False
     is_question: bool = False
     """Whether it is dropped when nobody waits for its answer any more."""
-    asked_at: float = msgspec.field(default_factory=time.monotonic)
-
-    @property
-    def is_dropped(self) -> bool:
-        """Whether its caller has been told that the store does not answer, and nothing shall come of it."""
-        return self.is_question and time.monotonic() - self.asked_at > CALL_SECONDS
+    is_given_up: bool = False
+    """Whether its caller has been told that the store does not answer."""
 
 
 class DatabaseLimits:
@@ -125,12 +124,19 @@ class DatabaseLimits:
         await self._batcher.drain()
 
     async def _submit(self, call: _Call) -> Admission | None:
+        # The batch goes on without its caller: a transaction that is cut short leaves its connection in doubt.
+        answer = self._batcher.submit(call)
+        until = time.monotonic() + SLOW_SECONDS
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                # The batch goes on without its caller: a transaction that is cut short leaves its connection in doubt.
-                return await self._batcher.submit(call)
-        except TimeoutError:
-            raise LimitsUnavailableError(LATE) from None
+            await asyncio.wait({answer}, timeout=CALL_SECONDS)
+            while not (answer.done() or self._database.is_locked_by_others or time.monotonic() > until):
+                await asyncio.wait({answer}, timeout=LOOK_SECONDS)
+            if answer.done():
+                return answer.result()
+        finally:
+            answer.cancel()
+        call.is_given_up = True
+        raise LimitsUnavailableError(LATE)
 
     async def _flush(self, calls: Sequence[_Call]) -> Sequence[Admission | LimitsUnavailableError | None]:
         now = self._clock()
@@ -145,7 +151,10 @@ class DatabaseLimits:
                     quota_prefix=self._quota_prefix,
                 )
                 before = books.copy()
-                results = [LimitsUnavailableError(LATE) if call.is_dropped else call.act(books, now) for call in calls]
+                results = [
+                    LimitsUnavailableError(LATE) if call.is_question and call.is_given_up else call.act(books, now)
+                    for call in calls
+                ]
                 await tables.save(connection, before, books, quota_prefix=self._quota_prefix)
                 if not is_read_only and now - self._pruned_at >= PRUNE_EVERY:
                     self._pruned_at = now
