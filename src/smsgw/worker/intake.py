@@ -71,6 +71,7 @@ class Intake:
         self._members: deque[tuple[Envelope, Parcel]] = deque()
         self._at_hand: list[tuple[Envelope, Parcel]] = []
         self._unburied: list[tuple[Poison, Parcel]] = []
+        self._free_slots = 0
 
     async def run_until(self, stopping: asyncio.Event) -> None:
         """Take messages in until `stopping`, and finish the batch at hand. While the store is away, and after a bug,
@@ -96,7 +97,7 @@ class Intake:
     async def _take_in_what_fits(self, stopping: asyncio.Event) -> None:
         left_seconds = self._at_hand_until - asyncio.get_running_loop().time()
         patience_seconds = min(self._patience_seconds, left_seconds)
-        taken = await self._slots.take_within(min(len(self._members), MAX_BATCH), patience_seconds)
+        taken = self._free_slots = await self._slots.take_within(min(len(self._members), MAX_BATCH), patience_seconds)
         if taken == 0:
             await self._put_away()
             return
@@ -104,16 +105,17 @@ class Intake:
             # Nothing new begins once the worker is told to stop; the broker gets it back.
             if not stopping.is_set():
                 self._at_hand = [self._members.popleft() for _ in range(taken)]
-                taken -= await self._take_in(self._at_hand, self._plan, has_slots=True)
+                await self._take_in(self._at_hand, self._plan)
         finally:
-            self._slots.give(taken)
+            self._slots.give(self._free_slots)
+            self._free_slots = 0
 
     async def _put_away(self) -> None:
         """Commit what is at hand as QUEUED: slots come free too slowly, and what only this process knows nobody can
         see, audit or expire. The backlog behind it stays in the broker."""
         while self._members:
             self._at_hand = [self._members.popleft() for _ in range(min(len(self._members), MAX_BATCH))]
-            await self._take_in(self._at_hand, _as_waiting, has_slots=False)
+            await self._take_in(self._at_hand, _as_waiting)
 
     async def _until_written(self, detail: str, stopping: asyncio.Event) -> None:
         """Return once the store has taken the batch that it refused: one that answers need not be one that writes. Only
@@ -169,10 +171,8 @@ class Intake:
         self,
         batch: Sequence[tuple[Envelope, Parcel]],
         plan_of: Callable[[Envelope, datetime], Planned],
-        *,
-        has_slots: bool,
-    ) -> int:
-        """Commit a batch and launch what starts at once; return how many slots went with it."""
+    ) -> None:
+        """Commit a batch and launch what starts at once, each with one of the free slots."""
         now = self._clock()
         plans = [plan_of(envelope, now) for envelope, _ in batch]
         arrivals = [
@@ -185,15 +185,13 @@ class Intake:
             raise
         except Exception as error:  # noqa: BLE001  (something in this batch: find out what, its neighbours are fine)
             await self._one_by_one(batch, error)
-            return 0
+            return
         failpoints.reach("W2")
-        launched = 0
         for (envelope, _), plan, change in zip(batch, plans, committed, strict=True):
-            launched += self._begin(envelope, plan, change, has_slots=has_slots)
+            self._begin(envelope, plan, change)
         for _, parcel in batch:
             await parcel.done()
         failpoints.reach("W3")
-        return launched
 
     async def _one_by_one(self, batch: Sequence[tuple[Envelope, Parcel]], error: Exception) -> None:
         """Take in each member alone, to be sent when it is due, and bury what the store cannot keep. When it can keep
@@ -227,15 +225,15 @@ class Intake:
                 await asyncio.sleep(RETRY_SECONDS)
         return await self._store.take_in(arrivals)
 
-    def _begin(self, envelope: Envelope, plan: Planned, change: Change | None, *, has_slots: bool) -> int:
+    def _begin(self, envelope: Envelope, plan: Planned, change: Change | None) -> None:
         if change is None:
             self._observer(CopyDropped(tracking_id=envelope.tracking_id))
-            return 0
+            return
         self._observer(moved(change))
-        if change.started is None or not has_slots:
-            return 0
+        if change.started is None or self._free_slots == 0:
+            return
         self._dispatcher.launch(Planned(change, _without_started(plan.round or Round(left=()), change)))
-        return 1
+        self._free_slots -= 1
 
     def _plan(self, envelope: Envelope, now: datetime) -> Planned:
         planned = self._dispatcher.plan(_message(envelope, now), now)
