@@ -185,6 +185,26 @@ async def test_a_call_does_not_start_on_a_lease_that_has_run_short() -> None:
     assert Status.QUEUED == rig.message(sent.tracking_id).status
 
 
+async def test_a_call_does_not_start_for_a_message_whose_life_ended_after_it_was_planned() -> None:
+    provider = ScriptedProvider("A")
+    rig = Rig(provider)
+    sent = envelope("A", ttl_seconds=10)
+    rig.put(sent)
+    planned = rig.dispatcher.plan
+
+    def slow_plan(*arguments: object) -> object:
+        result = planned(*arguments)  # type: ignore[arg-type]
+        rig.now += timedelta(seconds=10)  # a stalled process: the lease of 45 s still has room for a call
+        return result
+
+    rig.dispatcher.plan = slow_plan  # type: ignore[method-assign, assignment]
+    await rig.take_in()
+
+    message = rig.message(sent.tracking_id)
+    assert [] == provider.submits
+    assert (Status.FAILED, Reason.EXPIRED) == (message.status, message.reason)
+
+
 async def test_a_provider_that_will_not_take_it_is_not_asked_in_a_later_round() -> None:
     unwilling, away = ScriptedProvider("A", REJECTED), ScriptedProvider("B", UNREACHABLE, UNREACHABLE)
     rig = Rig(unwilling, away)
