@@ -99,6 +99,14 @@ async def test_what_a_pause_could_not_give_back_is_received_again_after_it(ours:
     await publisher.close()
 
 
+async def test_a_commit_is_on_the_disk_when_it_returns(ours: Database) -> None:
+    async with ours.write() as connection:
+        journal = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
+        synchronous = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+
+    assert (journal, synchronous) == ("wal", 2)  # 2 is FULL: the log is synced before COMMIT returns
+
+
 async def _write(database: Database) -> None:
     async with database.write() as connection:
         await connection.exec_driver_sql("UPDATE messages SET text = text")
