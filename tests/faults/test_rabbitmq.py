@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import aiormq
 import pytest
 
 from smsgw.core.admission import PublishOutcome
@@ -21,6 +22,7 @@ from tests.faults.rabbit_ends import (
     everything,
     ignore,
     is_confirmed,
+    own_settings,
 )
 from tests.servers import OwnRabbitmq
 
@@ -83,6 +85,21 @@ async def test_a_kill_during_publishes_loses_nothing_that_was_confirmed(
     assert refused
     assert confirmed <= found
     assert not refused & found
+
+
+async def test_what_is_published_or_buried_is_written_to_the_disk(stack: AsyncExitStack, rabbitmq_url: str) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    publisher, consumer = await a_publisher(stack, settings), await a_consumer(stack, settings)
+    await consumer.pause()
+    connection = await stack.enter_async_context(aiormq.connect(rabbitmq_url))
+    channel = await connection.channel()
+
+    confirmed = await publisher.publish(body(1)), await consumer.bury(b"x", "test")
+    found = [await channel.basic_get(queue, no_ack=True) for queue in (settings.outbound, settings.dead)]
+
+    assert confirmed == (CONFIRMED, True)
+    assert [each.body for each in found] == [body(1), b"x"]
+    assert [each.header.properties.delivery_mode for each in found] == [2, 2]
 
 
 @pytest.mark.fault("F19", "I11 I12")
