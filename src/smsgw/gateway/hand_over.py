@@ -150,7 +150,8 @@ class HandOver:
             )
         except LimitsUnavailableError:
             # The record keeps the tracking_id: a retry takes it over and the worker drops the second copy.
-            return
+            if confirmed:
+                self._observer(LedgerNoteLost(tracking_id=confirmed))
         except Exception as error:  # noqa: BLE001  (a bug, but the caller's answer stands)
             self._observer(Crashed(where="store answer", error=error, tracking_id=answer.tracking_id))
 

@@ -93,8 +93,11 @@ def _clients(environ: Mapping[str, str], directory: Path) -> tuple[str | None, d
         return None, {}
     path = directory / "api-key"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(f"smsgw_dev_{secrets.token_urlsafe(24)}\n")
+        # Whole or not at all: a kill in between must not leave an empty key for every later start.
+        new = path.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(f"smsgw_dev_{secrets.token_urlsafe(24)}\n")
+        new.replace(path)
     key = path.read_text().strip()
     config = {key: {"name": "dev", "id": "dev", "is_active": True, "daily_quota": None, "scopes": ["send", "ops"]}}
     return key, {"CLIENT_CONFIG": json.dumps(config)}

@@ -125,11 +125,12 @@ async def test_a_bug_in_the_ledger_is_stated() -> None:
     assert [fact.where for fact in rig.stated(Crashed)] == ["audit ledger"]
 
 
-async def test_an_accepted_message_that_the_ledger_misses_is_stated() -> None:
+@pytest.mark.parametrize("key", [None, "order-1"])
+async def test_an_accepted_message_that_the_ledger_misses_is_stated(key: str | None) -> None:
     rig = Rig()
-    rig.limits.failing = {"note_confirmed"}
+    rig.limits.failing = {"note_confirmed", "answer"}
 
-    response = await rig.send()
+    response = await rig.send(key=key)
     await rig.gateway.close()
 
     assert response.status_code == 202
