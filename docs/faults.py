@@ -45,7 +45,7 @@ FAULTS = {
     "F22": ("queue deleted", "503, never 202; declared again"),
     "F23": ("queue exists with other arguments", "the start stops with one line naming it"),
     "F24": (
-        "broker restarts, or is away for a minute, with messages waiting",
+        "broker restarts, or is away for a while, with messages waiting",
         "all survive and flow again within 15 s",
     ),
     "F25": (
@@ -84,8 +84,11 @@ FAULTS = {
         "locks, deadlocks, serialization failures, an exhausted pool",
         "bounded waits, the whole transaction again",
     ),
-    "F46": ("database disk full or read-only", "the intake pauses, /readyz says so; the gateway goes on accepting"),
-    "F47": ("SQLite: killed in a transaction, locked, disk full", "nothing committed is lost"),
+    "F46": (
+        "database disk full or read-only",
+        "/readyz says so, nothing is acknowledged or lost; the gateway goes on accepting",
+    ),
+    "F47": ("SQLite: process killed in a transaction, file locked, disk full", "nothing committed is lost"),
     "F48": ("a report before SENT is committed", "stored, applied afterwards"),
     "F49": ("reports twice, reordered, contradictory", "the same final state for every order"),
     "F50": (
