@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack
 import aiormq
 import msgspec
 import pytest
+from aiormq.exceptions import ChannelNotFoundEntity
 
+from smsgw.core.ports import QueueUnavailableError
 from smsgw.transports.queues.rabbitmq import RabbitAdmin, RabbitConsumer, RabbitPublisher, TopologyError
 from smsgw.transports.queues.rabbitmq.topology import arguments
 from tests.contract.queue_ends import opened, ready, receive, until
@@ -105,12 +107,11 @@ async def test_a_queue_with_other_arguments_stops_the_start_with_one_line(
         del other["x-delivery-limit"], other["x-dead-letter-strategy"]
     async with aiormq.connect(settings.url) as connection:
         await (await connection.channel()).queue_declare(name, durable=True, arguments=other)
-    ends: list[RabbitPublisher | RabbitConsumer | RabbitAdmin] = [
-        await opened(stack, RabbitConsumer(settings, observer=ignore)),
-        await opened(stack, RabbitAdmin(settings, observer=ignore)),
-    ]
     publisher = await opened(stack, RabbitPublisher(settings, observer=ignore))
-    ends.append(publisher)
+    ends: list[RabbitPublisher | RabbitConsumer] = [
+        publisher,
+        await opened(stack, RabbitConsumer(settings, observer=ignore)),
+    ]
 
     lines = []
     for end in ends:
@@ -121,6 +122,25 @@ async def test_a_queue_with_other_arguments_stops_the_start_with_one_line(
 
     assert all(f"'{name}'" in line and f"'{argument}'" in line and "\n" not in line for line in lines)
     assert await publisher.publish(body(1)) is REFUSED
+
+
+async def test_an_operator_who_names_a_wrong_queue_is_told_so_and_makes_none(
+    stack: AsyncExitStack, rabbitmq_url: str
+) -> None:
+    settings = await stack.enter_async_context(own_settings(rabbitmq_url))
+    admin = await opened(stack, RabbitAdmin(settings, observer=ignore))
+
+    for look in (admin.depth(), admin.look(1)):
+        with pytest.raises(QueueUnavailableError, match=f"^no queue '{settings.outbound}' on this broker$"):
+            await look
+    for look_at_dead in (admin.dead_depth(), admin.dead_letters(1), admin.replay("x")):
+        with pytest.raises(QueueUnavailableError, match=f"^no queue '{settings.dead}' on this broker$"):
+            await look_at_dead
+
+    async with aiormq.connect(settings.url) as connection:
+        for queue in (settings.outbound, settings.dead, settings.heartbeat):
+            with pytest.raises(ChannelNotFoundEntity):
+                await (await connection.channel()).queue_declare(queue, passive=True)
 
 
 @pytest.mark.parametrize("queue", ["outbound", "heartbeat"])

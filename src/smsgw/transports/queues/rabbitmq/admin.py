@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Basic
 
 from smsgw.core.admission import PublishOutcome
@@ -25,11 +26,12 @@ CONSUMER_TIMEOUT_SECONDS = 1800.0
 
 
 class RabbitAdmin:
-    """Implements QueueAdmin. Construct, `await open()`, `await close()`."""
+    """Implements QueueAdmin. Construct, `await open()`, `await close()`. Declares nothing: a wrong name must not make a
+    queue, which would then be found empty."""
 
     def __init__(self, settings: QueueSettings, *, observer: Observer) -> None:
         self._settings = settings
-        self._link = Link(settings, observer, name="admin")
+        self._link = Link(settings, observer, name="admin", declares=False)
 
     async def open(self) -> None:
         """Begin to connect in the background."""
@@ -49,13 +51,13 @@ class RabbitAdmin:
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the oldest dead letters; they go back to their places when the look is over."""
-        async with self._channel() as channel:
+        async with self._channel(self._settings.dead) as channel:
             return [_dead_letter(message) async for message in _messages(channel, self._settings.dead, limit)]
 
     async def replay(self, dead_letter_id: str) -> bool:
         """Publish one dead letter to the outbound queue and, once that is confirmed, take it from the dead ones."""
         depth = await self.dead_depth()
-        async with self._channel() as channel:
+        async with self._channel(self._settings.dead) as channel:
             async for message in _messages(channel, self._settings.dead, depth):
                 if _id(message) == dead_letter_id:
                     return await self._move(channel, message)
@@ -68,7 +70,7 @@ class RabbitAdmin:
         frozen worker is dropped three heartbeats after its last sign, one more for a busy broker; without heartbeats,
         after the broker's timeout for acknowledgements.
         """
-        async with self._channel() as channel:
+        async with self._channel(self._settings.outbound) as channel:
             ready, consumers = await _counts(channel, self._settings.outbound)
             is_hidden = ready > limit or (ready and consumers)
             return Backlog(
@@ -82,7 +84,7 @@ class RabbitAdmin:
         await self._link.close()
 
     async def _depth(self, queue: str) -> int:
-        async with self._channel() as channel:
+        async with self._channel(queue) as channel:
             return (await _counts(channel, queue))[0]
 
     async def _bodies(self, channel: AbstractChannel, ready: int) -> Sequence[bytes] | None:
@@ -106,8 +108,8 @@ class RabbitAdmin:
         return True
 
     @asynccontextmanager
-    async def _channel(self) -> AsyncIterator[AbstractChannel]:
-        """Open a channel for one look; closing it gives back all that was looked at."""
+    async def _channel(self, queue: str) -> AsyncIterator[AbstractChannel]:
+        """Open a channel for one look at a queue; closing it gives back all that was looked at."""
         session = await self._link.session(CONNECT_SECONDS)
         if session is None:
             raise QueueUnavailableError("not connected to the broker")
@@ -116,6 +118,8 @@ class RabbitAdmin:
                 channel = await session.connection.channel(publisher_confirms=False)
                 try:
                     yield channel
+                except ChannelNotFoundEntity:
+                    raise QueueUnavailableError(f"no queue '{queue}' on this broker") from None
                 finally:
                     await close_channel(channel)
 

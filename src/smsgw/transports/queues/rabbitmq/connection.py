@@ -62,7 +62,8 @@ class Session:
 class Link:
     """Keeps one connection with one session open, for ever; tells the observer when that changes.
 
-    `prepare` runs on every new session after the topology is declared, `forget` whenever a session is over.
+    `prepare` runs on every new session after the topology is declared, `forget` whenever a session is over. A link that
+    does not declare finds what there is.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class Link:
         name: str,
         prepare: Callable[[Session], Awaitable[None]] | None = None,
         forget: Callable[[], None] | None = None,
+        declares: bool = True,
     ) -> None:
         self._settings = settings
         self._observer = observer
         self._name = name
         self._prepare = prepare
         self._forget = forget
+        self._declares = declares
         self._session: Session | None = None
         self._probe: AbstractChannel | None = None
         self._is_down = False
@@ -206,7 +209,8 @@ class Link:
             ready.cancel()
 
     async def _open_session(self, connection: AbstractConnection) -> Session:
-        await declare(connection, self._settings)
+        if self._declares:
+            await declare(connection, self._settings)
         channel = cast("Channel", await connection.channel(on_return_raises=True))
         session = Session(connection, channel)
         if self._prepare is not None:
