@@ -139,6 +139,18 @@ async def test_missing_names_the_ids_without_a_row(store: Store) -> None:
     assert await store.missing([]) == set()
 
 
+async def test_created_names_what_is_of_this_time_newest_first(store: Store) -> None:
+    moments = [NOW + SECOND * offset for offset in (-1, 0, 5, 10, 11)]
+    arrivals = [queued(created_at=each) for each in moments]
+    for arrival in arrivals:
+        await store.take_in([arrival])
+    inside = [_id(each) for each in arrivals[3:0:-1]]
+
+    assert await store.created(NOW, NOW + SECOND * 10, limit=10) == inside
+    assert await store.created(NOW, NOW + SECOND * 10, limit=2) == inside[:2]
+    assert await store.created(NOW + SECOND * 20, NOW, limit=2) == []
+
+
 async def test_stuck_lists_what_waits_too_long_or_is_unknown(store: Store) -> None:
     late, unknown_, *_ = await stores.take_in(
         store, queued(due_at=NOW - SECOND * 61), started(), queued(due_at=NOW - SECOND * 59), queued()

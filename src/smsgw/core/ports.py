@@ -191,6 +191,10 @@ class Store(Protocol):
     async def missing(self, tracking_ids: Sequence[UUID]) -> set[UUID]:
         """Return those of the ids that have no row."""
 
+    async def created(self, since: datetime, until: datetime, *, limit: int) -> Sequence[UUID]:
+        """Return at most `limit` ids of messages created in this time, newest first; a store may look at its newest
+        rows only."""
+
     async def stuck(self, *, now: datetime, limit: int) -> Sequence[Message]:
         """Return messages that wait longer than they should: due for more than 60 s, or UNKNOWN."""
 

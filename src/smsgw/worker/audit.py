@@ -32,6 +32,11 @@ GLANCE_SECONDS = 0.2
 """Workers that keep up leave the queue empty again and again, if only for moments: several glances make one look."""
 CHUNK = 1000
 LOOK_THROUGH = 50_000
+EDGE = timedelta(seconds=60)
+"""A message may be noted in another minute than the one it was created in, and by another clock."""
+FEW = 10
+FEW_IN = 100
+"""So many, or one in so many, may be unknown to the ledger: a gateway can die between a confirm and its note."""
 
 
 class Balance(msgspec.Struct, kw_only=True):
@@ -83,9 +88,11 @@ class Audit:
         return balance
 
     async def _balance(self, balance: Balance, since: datetime) -> None:
-        ledger = await self._limits.confirmed(since, self._clock() - SETTLED_AFTER)
+        until = self._clock() - SETTLED_AFTER
+        ledger = await self._limits.confirmed(since, until)
         ids = {tracking_id for _, minute in ledger for tracking_id in minute}
         balance.confirmed = len(ids)
+        balance.problem = await self._ledger_problem(ids, since + EDGE, until - EDGE)
         missing = await self._missing(ids)
         if not missing:
             return
@@ -102,6 +109,17 @@ class Audit:
             balance.lost = tuple(sorted(unseen))
         balance.dead = len(dead)
         balance.in_flight = len(missing) - balance.dead - len(balance.lost)
+
+    async def _ledger_problem(self, noted: set[UUID], since: datetime, until: datetime) -> str | None:
+        """Return why this ledger cannot be the one of the messages in the store, or has lost its data."""
+        rows = await self._store.created(since, until, limit=LOOK_THROUGH)
+        unknown = len(set(rows) - noted)
+        if unknown <= max(FEW, len(rows) // FEW_IN):
+            return None
+        return (
+            f"cannot tell: the ledger lacks {unknown} of {len(rows)} messages of these minutes; is LIMITS_URL / "
+            "QUOTA_PREFIX the gateways' one, and did Redis lose its data?"
+        )
 
     async def _nowhere(self, ids: set[UUID]) -> tuple[set[UUID], str]:
         """Return the ids that were in no place for as long as a worker may hold them where nobody can see them, and a

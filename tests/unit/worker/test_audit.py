@@ -14,6 +14,7 @@ from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.queues.memory import MemoryAdmin, MemoryConsumer, MemoryQueue
 from smsgw.transports.stores.memory import MemoryStore
 from smsgw.worker.audit import AT_WORK_SECONDS, LOOK_EVERY_SECONDS, LOOK_THROUGH, Audit, Balance
+from tests.contract import stores
 from tests.unit.worker.rig import envelope
 
 
@@ -51,6 +52,13 @@ class Bench:
         await self.confirmed(sent.tracking_id)
         self.queue.put(self.queue.settings.outbound, encode(sent))
         return sent
+
+    async def rows(self, count: int, *, age: timedelta = timedelta(), noted: int = 0) -> None:
+        """Store messages, of which the ledger knows so many."""
+        arrivals = [stores.queued(created_at=self.now - age) for _ in range(count)]
+        await self.store.take_in(arrivals)
+        for arrival in arrivals[:noted]:
+            await self.confirmed(arrival.change.message.tracking_id)
 
     def then(self, seconds: float, happens: Callable[[], object]) -> None:
         """Let something happen when the audit has waited so long."""
@@ -235,3 +243,48 @@ async def test_more_dead_letters_than_it_looks_through_hide_what_may_not_be_call
 
     assert balance.lost == ()
     assert balance.problem == "cannot tell: 1 ids without a row, and there are too many dead letters to look through"
+
+
+async def test_a_ledger_that_lacks_what_the_store_has_is_not_taken_for_the_books() -> None:
+    bench = Bench()
+    await bench.rows(11)
+
+    balance = await bench.audit()
+
+    assert balance.problem == (
+        "cannot tell: the ledger lacks 11 of 11 messages of these minutes; is LIMITS_URL / QUOTA_PREFIX the gateways' "
+        "one, and did Redis lose its data?"
+    )
+    assert balance.lines == ["confirmed 0  in flight 0  dead-lettered 0  lost ?"]
+
+
+@pytest.mark.parametrize(("rows", "noted", "is_problem"), [(10, 0, False), (2000, 1980, False), (2000, 1979, True)])
+async def test_a_few_messages_may_be_missing_from_the_ledger(rows: int, noted: int, is_problem: bool) -> None:
+    """A gateway may die between the confirm and its note."""
+    bench = Bench()
+    await bench.rows(rows, noted=noted)
+
+    balance = await bench.audit()
+
+    assert (balance.confirmed, balance.lost, balance.problem is not None) == (noted, (), is_problem)
+
+
+async def test_what_is_lost_is_named_although_the_ledger_lacks_others() -> None:
+    bench = Bench()
+    tracking_id = await bench.confirmed()
+    await bench.rows(20)
+
+    balance = await bench.audit()
+
+    assert balance.lost == (tracking_id,)
+    assert balance.problem is not None
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=-3, seconds=-1), timedelta(minutes=54, seconds=1)])
+async def test_the_edges_of_the_audited_minutes_ask_nothing_of_the_ledger(age: timedelta) -> None:
+    bench = Bench()
+    await bench.rows(20, age=age)
+
+    balance = await bench.audit()
+
+    assert (balance.lines, balance.problem) == (["confirmed 0  in flight 0  dead-lettered 0  lost 0"], None)

@@ -147,6 +147,12 @@ class MemoryStore:
         self._check()
         return set(tracking_ids) - self.messages.keys()
 
+    async def created(self, since: datetime, until: datetime, *, limit: int) -> Sequence[UUID]:
+        """See the port."""
+        self._check()
+        newest_first = reversed(self.messages.values())
+        return [each.tracking_id for each in newest_first if since <= each.created_at <= until][:limit]
+
     async def stuck(self, *, now: datetime, limit: int) -> Sequence[Message]:
         """See the port."""
         self._check()

@@ -28,6 +28,8 @@ from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.semantics import STUCK_AFTER, WAITING
 
 ASKED_AT_ONCE = 1000
+NEWEST = 200_000
+"""No index knows when a message was created: this many rows are looked at instead, in the order of the key."""
 
 
 async def story(connection: AsyncConnection, tracking_id: UUID, client_key: str) -> Story | None:
@@ -78,6 +80,15 @@ async def missing(connection: AsyncConnection, statements: Statements, tracking_
         query = sa.select(messages.c.tracking_id).where(statements.among(messages.c.tracking_id, asked))
         absent.difference_update((await connection.execute(query)).scalars())
     return absent
+
+
+async def created(connection: AsyncConnection, since: datetime, until: datetime, limit: int) -> list[UUID]:
+    """See the port."""
+    known = messages.c
+    newest = sa.select(known.id, known.tracking_id, known.created_at).order_by(known.id.desc()).limit(NEWEST).subquery()
+    of_this_time = newest.c.created_at.between(since, until)
+    query = sa.select(newest.c.tracking_id).where(of_this_time).order_by(newest.c.id.desc()).limit(limit)
+    return list((await connection.execute(query)).scalars())
 
 
 async def stuck(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Message]:

@@ -107,6 +107,10 @@ class DatabaseStore:
 
         return await self._transactions.read("missing", len(tracking_ids), run)
 
+    async def created(self, since: datetime, until: datetime, *, limit: int) -> Sequence[UUID]:
+        """See the port."""
+        return await self._transactions.read("created", len, lambda it: reads.created(it, since, until, limit))
+
     async def stuck(self, *, now: datetime, limit: int) -> Sequence[Message]:
         """See the port."""
         return await self._transactions.read("stuck", len, lambda it: reads.stuck(it, now=now, limit=limit))
