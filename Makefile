@@ -39,7 +39,7 @@ dev: $(VENV)/.runtime ## run everything in one process on one SQLite file
 	$(BIN)/smsgw dev $(ARGS)
 
 test: $(VENV)/.dev ## run every test
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-a: $(VENV)/.dev ## run the gateway's tests
 	$(BIN)/pytest $(GATEWAY_TESTS) $(ARGS)

@@ -20,7 +20,10 @@ import httpx
 T = TypeVar("T")
 
 # No kept connections: a process that was killed and started again must not be met through a dead one.
-http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=10, trust_env=False)
+# Said to the server, too: the pool may give one thread a connection that it closes for another.
+http = httpx.Client(
+    limits=httpx.Limits(max_keepalive_connections=0), headers={"Connection": "close"}, timeout=10, trust_env=False
+)
 """Every call of these tests goes through it; may be used by several threads."""
 
 

@@ -9,8 +9,8 @@ import pytest
 from smsgw.settings import SettingsError
 from smsgw.wiring.bench import run_bench
 
-FLOOR = 200
-"""Accepted per second; what a machine that is also running other tests must reach."""
+FLOOR = 50
+"""Accepted per second, also beside all that the suite runs: no measurement, a sign that it works."""
 
 
 def _measured(environ: Mapping[str, str], seconds: float) -> str:
