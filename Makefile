@@ -6,7 +6,8 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-JOBS ?= auto
+# Tests wait for servers and timers more than they compute.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 ARGS ?=
 COMPOSE ?= docker compose
 PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \

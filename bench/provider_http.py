@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import aiohttp
@@ -23,7 +23,13 @@ from smsgw.providers.transport import AiohttpTransport
 
 IN_FLIGHT = 64
 ANSWER = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n{"message_id": "m-12"}'
-SUBMIT = Submit(reference=UUID(int=1), to="+4915112345678", text="Your code is 1234", validity_seconds=600)
+SUBMIT = Submit(
+    reference=UUID(int=1),
+    to="+4915112345678",
+    text="Your code is 1234",
+    validity_seconds=600,
+    asked_at=datetime(2026, 3, 1, tzinfo=UTC),
+)
 Call = Callable[[], Awaitable[None]]
 
 

@@ -133,9 +133,9 @@ def shown() -> list[Shown]:
 
 def page() -> str:
     """Return the page that lists faults, what smsgw does, the tests and the invariants they check."""
-    rows = []
+    rows, found = [], shown()
     for number, (what, does) in FAULTS.items():
-        tests = [each for each in shown() if each.fault == number]
+        tests = [each for each in found if each.fault == number]
         links = [f"[{each.test}](../../tests/{each.path})" for each in tests]
         checks = sorted({check for each in tests for check in each.checks}, key=lambda name: int(name[1:]))
         rows.append(f"| {number} | {what} | {does} | {'<br>'.join(dict.fromkeys(links))} | {' '.join(checks)} |")

@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,16 @@ from smsgw.telemetry import lines
 from smsgw.telemetry.metrics import Metrics
 
 sys.path.insert(0, str(Path(__file__).parent))
+import vendors
+from vendors import table as _table
+
 import faults
 
-REFERENCE = Path(__file__).parent / "reference"
+DOCS = Path(__file__).parent
 _MADE = "<!-- made by docs/generate.py (make docs): edit the code, not this page -->"
 
 STATUSES = {
-    Status.QUEUED: "stored; waits for its first round or for the next one (`retry_scheduled`)",
+    Status.QUEUED: "stored; waits for its first round, for the next one (`retry_scheduled`), or for a provider with room",
     Status.PROCESSING: "a worker holds it under a lease and is asking a provider",
     Status.UNKNOWN: "a provider was asked and nobody can know whether it took the message; no other one is asked meanwhile",
     Status.SENT: "a provider has taken it; waits for its delivery report, final when the report deadline passes (`no_report`)",
@@ -46,6 +48,8 @@ REASONS = {
     Reason.OUTCOME_UNKNOWN: "UNKNOWN: nobody knows (yet); FAILED: nobody found out in time",
     Reason.NO_REPORT: "SENT, and no final report within REPORT_DEADLINE_SECONDS",
     Reason.RETRY_SCHEDULED: "QUEUED again; the next round has its time",
+    Reason.PROVIDER_AT_LIMIT: "QUEUED: every provider that may take it is at its rate limit; sent as soon as one is not",
+    Reason.CIRCUIT_OPEN: "QUEUED: every provider that may take it fails too often just now; sent when one works again",
     Reason.UNDELIVERED: "reported: not delivered",
     Reason.REPORTED_FAILED: "reported: failed at the provider",
     Reason.REPORTED_REJECTED: "reported: refused after it was taken",
@@ -78,7 +82,7 @@ EVENT_TYPES = {
 
 
 def pages() -> dict[str, str]:
-    """Return every generated page by its file name."""
+    """Return every generated page by its path below docs."""
     made = {
         "settings.md": _settings(),
         "metrics.md": _metrics(),
@@ -86,12 +90,9 @@ def pages() -> dict[str, str]:
         "states.md": _states(),
         "faults.md": faults.page(),
     }
-    return {name: f"{_MADE}\n\n{text.rstrip()}\n" for name, text in made.items()}
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    shown = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in shown) + "\n"
+    texts = {f"reference/{name}": text for name, text in made.items()}
+    texts |= {f"providers/{name}": text for name, text in vendors.pages().items()}
+    return {path: f"{_MADE}\n\n{text.rstrip()}\n" for path, text in texts.items()}
 
 
 def _settings() -> str:
@@ -200,5 +201,10 @@ def _meanings(head: str, meanings: dict[Any, str]) -> str:
 
 
 if __name__ == "__main__":
-    for name, text in pages().items():
-        (REFERENCE / name).write_text(text, "utf-8")
+    made = pages()
+    (DOCS / "providers").mkdir(exist_ok=True)
+    for path in (DOCS / "providers").glob("*.md"):
+        if f"providers/{path.name}" not in made:
+            path.unlink()
+    for name, text in made.items():
+        (DOCS / name).write_text(text, "utf-8")

@@ -2,7 +2,8 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from typing import Any, NoReturn, TypeVar
 
 import pytest
@@ -26,6 +27,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def run_id() -> str:
     """A short random word of this process, for key prefixes and queue names."""
     return secrets.token_hex(4)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What a test opens is closed at its end, the last one first."""
+    async with AsyncExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

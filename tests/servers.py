@@ -1,21 +1,27 @@
 """Server processes of the suite's own: on free ports, in a temporary directory, broken on purpose, gone at the end."""
 
 import contextlib
+import fcntl
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 READY_SECONDS = 60
 STOP_SECONDS = 15
+_PORTS = range(15_000, 32_000)
+_reserved: list[IO[bytes]] = []
 
 # Ends the servers when the process that wanted them is gone, however it went: SIGKILL of pytest leaves nothing behind.
 _WATCHDOG = """
@@ -34,10 +40,22 @@ class ServerFailedError(Exception):
 
 
 def free_port() -> int:
-    """Return a port that was free on 127.0.0.1 a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on and no other process of these tests has got, below those that the system
+    gives to outgoing connections. It is this process's until its end."""
+    directory = Path(tempfile.gettempdir()) / "smsgw-test-ports"
+    directory.mkdir(exist_ok=True)
+    for port in random.sample(_PORTS, 1000):
+        lock = (directory / str(port)).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _reserved.append(lock)
+        return port
+    raise ServerFailedError("no free port between 15000 and 32000: is something else using them all?")
 
 
 class OwnServer(ABC):

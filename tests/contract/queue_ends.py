@@ -13,6 +13,8 @@ from smsgw.settings import QueueSettings
 from smsgw.transports.queues.database import DatabaseAdmin, DatabaseConsumer, DatabasePublisher, DatabaseQueue
 from smsgw.transports.queues.memory import MemoryAdmin, MemoryConsumer, MemoryPublisher, MemoryQueue
 from smsgw.transports.queues.rabbitmq import RabbitAdmin, RabbitConsumer, RabbitPublisher
+from smsgw.transports.queues.redis_streams import RedisAdmin, RedisConsumer, RedisPublisher
+from smsgw.transports.queues.redis_streams.remove import remove_queues
 from smsgw.transports.sql import open_database
 
 WAIT_SECONDS = 15.0
@@ -78,10 +80,27 @@ class DatabaseEnds:
         return await opened(self._stack, DatabaseAdmin(self.queue))
 
 
+class RedisEnds:
+    def __init__(self, stack: AsyncExitStack, url: str) -> None:
+        self._stack = stack
+        self.settings = own_names(url)
+        self.facts: list[Any] = []
+        stack.push_async_callback(remove_queues, self.settings)
+
+    async def publisher(self) -> RedisPublisher:
+        return await ready(await opened(self._stack, RedisPublisher(self.settings, observer=self.facts.append)))
+
+    async def consumer(self, queue: str | None = None) -> RedisConsumer:
+        return await ready(await opened(self._stack, RedisConsumer(self.settings, queue, observer=self.facts.append)))
+
+    async def admin(self) -> RedisAdmin:
+        return await opened(self._stack, RedisAdmin(self.settings, observer=self.facts.append))
+
+
 class RabbitEnds:
     def __init__(self, stack: AsyncExitStack, url: str) -> None:
         self._stack = stack
-        self.settings = rabbit_settings(url)
+        self.settings = own_names(url)
         self.facts: list[Any] = []
         stack.push_async_callback(delete_queues, self.settings)
 
@@ -95,7 +114,7 @@ class RabbitEnds:
         return await opened(self._stack, RabbitAdmin(self.settings, observer=self.facts.append))
 
 
-def rabbit_settings(url: str) -> QueueSettings:
+def own_names(url: str) -> QueueSettings:
     """Return settings with queue names that nobody else uses."""
     name = f"smsgw.test.{uuid4().hex[:12]}"
     return QueueSettings(url=url, outbound=f"{name}.outbound", heartbeat=f"{name}.heartbeat")

@@ -1,7 +1,7 @@
 """Builders and places for the contract suite of the store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw.core.failure import Outcome
-from smsgw.core.lifecycle import Change, Timers, begin, finish, requeue, sent
+from smsgw.core.lifecycle import Change, Timers, begin, finish, park, requeue, sent
 from smsgw.core.message import (
     Attempt,
     DeliveryReport,
@@ -21,6 +21,7 @@ from smsgw.core.message import (
     EventType,
     Message,
     NotApplied,
+    Reason,
     ReceivedReport,
     ReportStatus,
     Status,
@@ -64,7 +65,7 @@ class Place:
         self.facts = facts
         self._memory = MemoryStore()
         self._opened: list[Store] = []
-        self._databases: list[AmnesicDatabase] = []
+        self.databases: list[AmnesicDatabase] = []
 
     def open(self) -> Store:
         """Return one more store on this place's data."""
@@ -73,14 +74,14 @@ class Place:
         plain = open_database(self.url)
         database = AmnesicDatabase(plain.engine, is_sqlite=plain.is_sqlite)
         store = DatabaseStore(database, observer=self.facts.append)
-        self._databases.append(database)
+        self.databases.append(database)
         self._opened.append(store)
         return store
 
     def forget_next_commit(self) -> None:
         """Let the next call commit and raise all the same."""
         self._memory.fail_after_commit = True
-        for database in self._databases:
+        for database in self.databases:
             database.is_told = True
 
     async def close(self) -> None:
@@ -141,6 +142,13 @@ def queued(**fields: Any) -> Arrival:
     """Return an arrival that waits."""
     waiting = message(**fields)
     return Arrival(change=Change(message=waiting, events=(Event(EventType.QUEUED, waiting.updated_at),)))
+
+
+def parked(lane: str = "Local-SMS", *, idempotency_hash: str | None = None, **fields: Any) -> Arrival:
+    """Return an arrival that waits in a lane."""
+    fresh = message(**fields)
+    waiting = park(fresh, lane, Reason.PROVIDER_AT_LIMIT, fresh.updated_at)
+    return Arrival(change=waiting, idempotency_hash=idempotency_hash)
 
 
 def started(*, provider: str = "Provider-A", idempotency_hash: str | None = None, **fields: Any) -> Arrival:
@@ -221,6 +229,14 @@ async def attempts(store: Store, tracking_id: UUID) -> tuple[Attempt, ...]:
     story = await store.story(tracking_id, CLIENT)
     assert story is not None
     return story.attempts
+
+
+async def drained(claim: Callable[[], Awaitable[Sequence[tuple[Message, Any]]]]) -> list[UUID]:
+    """Claim until there is nothing left; return whose messages they were."""
+    mine: list[UUID] = []
+    while taken := await claim():
+        mine.extend(before.tracking_id for before, _ in taken)
+    return mine
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from smsgw.core.admission import Admission, Ask, PublishOutcome, Verdict
+from smsgw.core.admission import Admission, Ask, PublishOutcome, Rate, Verdict
 from tests.contract.limits_harness import (
     BODY,
     CLIENT,
@@ -150,7 +150,7 @@ async def test_the_ledger_holds_every_confirmed_publish_by_minute(world: World) 
 
 
 async def test_a_look_up_writes_nothing(world: World) -> None:
-    await admitted(world, ask(claim(), rate=5, daily_quota=5))
+    await admitted(world, ask(claim(), rates=(Rate("ingress", 5),), daily_quota=5))
     before = await world.snapshot()
 
     known = await world.limits.look_up(claim())
@@ -174,7 +174,7 @@ async def test_of_many_claims_at_the_same_instant_exactly_one_runs(world: World)
 
 @pytest.mark.fault("F04", "I4")
 async def test_everything_is_named_after_the_public_id_and_the_digest_of_the_key(world: World) -> None:
-    first = ask(claim("0" * 64), daily_quota=5, rate=5)
+    first = ask(claim("0" * 64), daily_quota=5, rates=(Rate("ingress", 5),))
     await admitted(world, first)
     await world.limits.note_confirmed(first.tracking_id)
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from smsgw.core.admission import Claim, Verdict
 from smsgw.core.ports import LimitsUnavailableError
 from smsgw.transports.limits import tables
-from smsgw.transports.limits.database import CALL_SECONDS, DatabaseLimits
+from smsgw.transports.limits.database import DatabaseLimits
+from smsgw.transports.limits.patience import CALL_SECONDS
 from smsgw.transports.sql import open_database
 from tests.contract.limits_harness import BODY, RULES, DatabaseWorld, MovableClock, admitted, ask, claim, open_sqlite
 

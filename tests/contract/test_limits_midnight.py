@@ -1,7 +1,6 @@
 """Midnight of the limits in Redis, whose clock nobody can move: the script is told that it is later than it is."""
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -9,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from smsgw.core.admission import Admission, PublishOutcome, Verdict, quota_day, seconds_to_midnight
+from smsgw.core.ports import LimitsUnavailableError
 from smsgw.transports.limits.redis import script
+from smsgw.transports.limits.redis_script import RedisScript
 from tests.contract.limits_harness import CLIENT, RedisWorld, admitted, ask, claim, open_redis
 
 CLOCK = b"local clock = redis.call('TIME')\n"
@@ -25,8 +26,7 @@ async def world(redis_url: str, run_id: str) -> AsyncIterator[RedisWorld]:
     async with open_redis(redis_url, run_id) as world:
         text = script()
         assert text.count(CLOCK) == 1
-        moved = text.replace(CLOCK, MOVED)
-        world.limits._script, world.limits._digest = moved, hashlib.sha1(moved, usedforsecurity=False).hexdigest()
+        world.limits._script = RedisScript(text.replace(CLOCK, MOVED))
         yield world
 
 
@@ -42,18 +42,30 @@ async def _move(world: RedisWorld, *, to_midnight: float) -> tuple[str, str]:
 async def test_at_midnight_under_load_every_day_has_its_quota_and_no_more(world: RedisWorld) -> None:
     days = await _move(world, to_midnight=SECONDS)
     admissions: list[Admission] = []
+    unanswered: list[LimitsUnavailableError] = []
+
+    async def admit() -> None:
+        try:
+            admissions.append(await world.limits.admit(ask(daily_quota=QUOTA)))
+        except LimitsUnavailableError as error:
+            # On a busy machine an answer may come too late; the unit may have been taken.
+            unanswered.append(error)
 
     async def call() -> None:
         while await _used(world, days[1]) < QUOTA:
-            admissions.append(await world.limits.admit(ask(daily_quota=QUOTA)))
-        admissions.append(await world.limits.admit(ask(daily_quota=QUOTA)))
+            await admit()
+        await admit()
 
     async with asyncio.timeout(30):
         await asyncio.gather(*(call() for _ in range(CALLERS)))
 
     refused = [each for each in admissions if each.verdict is Verdict.OVER_QUOTA]
     waits = {each.retry_after_seconds for each in refused}
-    assert Counter(each.quota_day for each in admissions if each.is_admitted) == dict.fromkeys(days, QUOTA)
+    taken = Counter(each.quota_day for each in admissions if each.is_admitted)
+    assert [await _used(world, day) for day in days] == [QUOTA, QUOTA]
+    assert set(taken) == set(days)
+    assert max(taken.values()) <= QUOTA
+    assert taken.total() >= 2 * QUOTA - len(unanswered)
     assert min(waits) in range(1, SECONDS + 2)
     assert max(waits) in range(DAY_SECONDS - 25, DAY_SECONDS + 1)
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from smsgw.core.admission import Admission, ClaimRules, Verdict
+from smsgw.core.admission import Admission, ClaimRules, Rate, Verdict
 from smsgw.core.events import DependencyBack, DependencyLost, DependencyWarned
 from smsgw.core.ports import LimitsUnavailableError
 from smsgw.settings import SettingsError
@@ -22,7 +22,7 @@ from smsgw.transports.limits.redis_link import RedisClusterError
 from smsgw.wiring.transports import Transports
 from tests import services
 from tests.contract.limits_harness import BODY, RULES, RedisWorld, admitted, ask, claim, open_redis, until
-from tests.servers import OwnRedis, find_binary
+from tests.servers import OwnRedis, find_binary, free_port
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ async def test_a_foreign_key_fails_its_own_request_only(world: RedisWorld) -> No
 
 async def test_everything_in_redis_expires_by_itself(world: RedisWorld) -> None:
     held = claim()
-    await admitted(world, ask(held, daily_quota=5, rate=5))
+    await admitted(world, ask(held, daily_quota=5, rates=(Rate("ingress", 5),)))
     await world.limits.answer(held, status=202, body=BODY, ttl_seconds=90, confirmed=ask().tracking_id)
 
     lives = {name.decode().removeprefix(world.prefix): await world.client.ttl(name) for name in await world.names()}
@@ -328,13 +328,13 @@ def test_releases_are_kept_in_order_for_a_lease_and_no_more_than_there_is_room_f
 class ClusterNode(OwnRedis):
     """A Redis in cluster mode."""
 
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._bus_port = free_port()
+
     def _launch(self) -> None:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
         self._spawn([str(find_binary("redis-server")), *options, "--cluster-port", str(self._bus_port)])
-
-    @property
-    def _bus_port(self) -> int:
-        return self.port + 1 if self.port < 65_535 else self.port - 1
 
 
 @pytest.mark.usefixtures("own_redis")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from smsgw.core.admission import PublishOutcome, Verdict
+from smsgw.core.admission import Limited, PublishOutcome, Rate, Verdict
 from tests.contract.limits_harness import (
     CLIENT,
     LEASE,
@@ -128,24 +128,27 @@ async def test_an_over_quota_claim_is_held_until_it_is_answered(world: World) ->
 
 
 async def test_the_bucket_is_as_deep_as_one_second_of_rate_and_fills_again(world: World) -> None:
-    rated = [ask(rate=10, rate_name="ingress") for _ in range(12)]
+    ingress = Rate("ingress", 10)
+    rated = [ask(rates=(ingress,)) for _ in range(12)]
 
-    verdicts = [each.verdict for each in await asyncio.gather(*map(world.limits.admit, rated))]
-    other = await world.limits.admit(ask(rate=10, rate_name="second"))
+    admissions = await asyncio.gather(*map(world.limits.admit, rated))
+    other = await world.limits.admit(ask(rates=(Rate("second", 10),)))
     if world.clock:
         world.clock.now += timedelta(milliseconds=150)
 
     async def is_refilled() -> bool:
-        return (await world.limits.admit(ask(rate=10, rate_name="ingress"))).is_admitted
+        return (await world.limits.admit(ask(rates=(ingress,)))).is_admitted
 
-    assert verdicts == [Verdict.FRESH] * 10 + [Verdict.RATE_LIMITED] * 2
+    assert [each.verdict for each in admissions] == [Verdict.FRESH] * 10 + [Verdict.RATE_LIMITED] * 2
+    assert [each.limited for each in admissions] == [None] * 10 + [Limited(ingress, 10)] * 2
     assert other.is_admitted
     await until(is_refilled)
 
 
 async def test_a_rate_limited_claim_is_released_and_uses_no_quota(world: World) -> None:
-    await admitted(world, ask(rate=1))
-    first = ask(claim(), rate=1, daily_quota=5)
+    slow = Rate("slow", 0.001)
+    await admitted(world, ask(rates=(slow,)))
+    first = ask(claim(), rates=(slow,), daily_quota=5)
 
     limited = await world.limits.admit(first)
     again = await world.limits.admit(ask(claim(), daily_quota=5))
@@ -153,6 +156,29 @@ async def test_a_rate_limited_claim_is_released_and_uses_no_quota(world: World) 
     assert (Verdict.RATE_LIMITED, first.tracking_id) == (limited.verdict, limited.tracking_id)
     assert (Verdict.TAKEOVER, first.tracking_id) == (again.verdict, again.tracking_id)
     assert await world.used(CLIENT) == 1
+
+
+@pytest.mark.parametrize("is_empty_first", [True, False])
+async def test_a_request_that_one_rate_refuses_takes_no_token_of_another(world: World, is_empty_first: bool) -> None:
+    empty, full = Rate("empty", 0.001), Rate("full", 2.001)
+    await admitted(world, ask(rates=(empty,)))
+    both = (empty, full) if is_empty_first else (full, empty)
+
+    refused = [await world.limits.admit(ask(rates=both)) for _ in range(5)]
+    left = [await world.limits.admit(ask(rates=(full,))) for _ in range(2)]
+
+    assert [each.verdict for each in refused] == [Verdict.RATE_LIMITED] * 5
+    assert {each.limited for each in refused} == {Limited(empty, 1)}
+    assert all(each.is_admitted for each in left)
+
+
+async def test_a_request_takes_one_token_of_every_rate(world: World) -> None:
+    first, second = Rate("first", 0.001), Rate("second", 0.001)
+    await admitted(world, ask(rates=(first, second)))
+
+    again = [await world.limits.admit(ask(rates=(rate,))) for rate in (first, second)]
+
+    assert [each.limited for each in again] == [Limited(first, 1), Limited(second, 1)]
 
 
 async def test_clients_do_not_share_quotas(world: World) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome
+from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, Rate
 from tests.contract.limits_harness import CLIENT, World, open_memory, open_redis, open_sqlite
 
 Step = Callable[[World, list[Admission]], Any]
@@ -39,6 +39,8 @@ def _ask(dice: random.Random, number: int) -> Ask:
         client_key=CLIENT,
         claim=dice.choice([claim, claim, claim, None]),
         daily_quota=dice.choice([None, 3, 6, 6]),
+        # One token each, and no more within the time of a test.
+        rates=tuple(Rate(f"rate-{dice.randrange(20)}", 0.0001) for _ in range(dice.choice([0, 0, 0, 1, 2]))),
     )
 
 
@@ -72,7 +74,8 @@ async def _play(world: World, steps: list[Step]) -> list[Any]:
     for step in steps:
         answer = await step(world, admissions)
         if isinstance(answer, Admission):
-            answer = (answer.verdict, answer.tracking_id, answer.status, answer.body, answer.quota_day is not None)
+            said = (answer.verdict, answer.tracking_id, answer.status, answer.body, answer.limited)
+            answer = (*said, answer.quota_day is not None)
         seen.append((answer, await world.used(CLIENT)))
     return seen
 

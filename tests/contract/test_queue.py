@@ -12,16 +12,28 @@ import pytest
 
 from smsgw.core.admission import PublishOutcome
 from smsgw.core.ports import Delivery
-from tests.contract.queue_ends import DatabaseEnds, Ends, MemoryEnds, RabbitEnds, becomes, is_silent, receive, until
+from tests.contract.queue_ends import (
+    DatabaseEnds,
+    Ends,
+    MemoryEnds,
+    RabbitEnds,
+    RedisEnds,
+    becomes,
+    is_silent,
+    receive,
+    until,
+)
 
 
-@pytest.fixture(params=["memory", "database", "rabbitmq"])
+@pytest.fixture(params=["memory", "database", "rabbitmq", "redis"])
 async def ends(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ends]:
     async with AsyncExitStack() as stack:
         if request.param == "memory":
             yield MemoryEnds(stack)
         elif request.param == "database":
             yield DatabaseEnds(stack, f"sqlite:///{tmp_path}/queue.db")
+        elif request.param == "redis":
+            yield RedisEnds(stack, request.getfixturevalue("redis_url"))
         else:
             yield RabbitEnds(stack, request.getfixturevalue("rabbitmq_url"))
 

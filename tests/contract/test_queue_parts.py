@@ -1,7 +1,6 @@
 """What single queue implementations promise beyond the common suite."""
 
 import random
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,12 +26,6 @@ class Watch:
 
     def __call__(self) -> datetime:
         return self.now
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 def embedded(stack: AsyncExitStack, tmp_path: Path, watch: Watch) -> DatabaseQueue:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from itertools import pairwise, permutations
 from typing import Any
@@ -19,25 +18,6 @@ from smsgw.core.ports import Store
 from smsgw.core.reports import MOST_TOLD
 from tests.contract import stores
 from tests.contract.stores import NOW, SECOND, TIMERS, Place, accepted, attempts, decide, report, started, state, told
-
-
-@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
-def url(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
-    with stores.place_url(request.param, request, tmp_path_factory.mktemp("store")) as found:
-        yield found
-
-
-@pytest.fixture
-async def place(url: str | None) -> AsyncIterator[Place]:
-    await stores.empty(url)
-    place = Place(url, [])
-    yield place
-    await place.close()
-
-
-@pytest.fixture
-def store(place: Place) -> Store:
-    return place.open()
 
 
 async def test_a_report_is_new_once(store: Store) -> None:

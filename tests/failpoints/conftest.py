@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from smsgw.transports.stores.database.migrate import migrate
-from tests.failpoints.playing import Play
+from tests.failpoints.playing import Play, Results, side_by_side
 from tests.failpoints.scenarios import Played, Scenario
 from tests.failpoints.simulators import Simulators, simulators
 from tests.failpoints.stands import Embedded, Production, Stand
@@ -80,3 +80,10 @@ def ground(
         migrate(database_url, wait_seconds=10, say=lambda _line: None)
         services = {"REDIS_URL": redis_url, "RABBITMQ_URL": rabbitmq_url, "DATABASE_URL": database_url}
         yield Ground(Path(directory), providers, services)
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Results]:
+    """What became of each scenario that the module's tests ask for, as its `play` plays them."""
+    with side_by_side(request, lambda scenario: ground.play(scenario, request.module.play)) as results:
+        yield results

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ SIDE_BY_SIDE = 6
 """More would have to share two cores while they start, and a hundred connections of PostgreSQL."""
 
 Play = Callable[[Stand], Played]
+Results = Callable[[Scenario], Played]
 
 
 def scenarios(*points: str) -> list[Scenario]:
@@ -29,9 +31,7 @@ def each_of(*chosen: Scenario) -> pytest.MarkDecorator:
 
 
 @contextmanager
-def side_by_side(
-    request: pytest.FixtureRequest, play: Callable[[Scenario], Played]
-) -> Iterator[Callable[[Scenario], Played]]:
+def side_by_side(request: pytest.FixtureRequest, play: Callable[[Scenario], Played]) -> Iterator[Results]:
     """Start every scenario that tests of this module ask for, a few at a time, in the tests' order; gives a function
     that waits for one of them."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -60,7 +60,23 @@ def disturb(stand: Stand) -> tuple[int | None, bool]:
     return None, action == "sleep" and stand.is_frozen()
 
 
-def heal(stand: Stand, calls: Sequence[Call]) -> tuple[Books, list[Violation]]:
+def ended(stand: Stand, calls: Sequence[Call], disturbed: tuple[int | None, bool], **what: Any) -> Played:
+    """Wait until every promise is kept; return that, how the process was disturbed, and `what` else was seen."""
+    code, was_frozen = disturbed
+    books, broken = _heal(stand, calls)
+    return Played(
+        scenario=stand.scenario,
+        books=books,
+        violations=broken,
+        reached=stand.reached(),
+        code=code,
+        was_frozen=was_frozen,
+        lines=stand.lines(),
+        **what,
+    )
+
+
+def _heal(stand: Stand, calls: Sequence[Call]) -> tuple[Books, list[Violation]]:
     """Wait until every promise is kept; return the books and what is broken when the time is over."""
     stand.victim.wait_ready(SECONDS)
     found: list[tuple[Books, list[Violation]]] = []

@@ -11,7 +11,7 @@ from tests.failpoints.stands import PROVIDER, SECONDS, SECRET, Stand
 from tests.journey.process import Process, http, until
 
 PATIENCE_SECONDS = 1.5
-"""How long this provider waits for an answer; shorter than a worker sleeps."""
+"""How long this provider waits for an answer of a worker that may sleep; shorter than it sleeps."""
 
 
 def report_of(stand: Stand, tracking_id: str) -> bytes:
@@ -21,13 +21,13 @@ def report_of(stand: Stand, tracking_id: str) -> bytes:
     return json.dumps({**report, "timestamp": datetime.now(UTC).isoformat()}).encode()
 
 
-def deliver(worker: Process, report: bytes) -> int | None:
+def deliver(worker: Process, report: bytes, *, patience: float = PATIENCE_SECONDS) -> int | None:
     """Post a report; return the status of the answer, None when there is none."""
     signature = hmac.new(SECRET.encode(), report, hashlib.sha256).hexdigest()
     url = f"{worker.url}/webhooks/delivery-report/{PROVIDER}"
     headers = {"X-Signature": signature, "Content-Type": "application/json"}
     try:
-        return http.post(url, content=report, headers=headers, timeout=PATIENCE_SECONDS).status_code
+        return http.post(url, content=report, headers=headers, timeout=patience).status_code
     except httpx.TransportError:
         return None
 

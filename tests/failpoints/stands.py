@@ -20,8 +20,9 @@ from tests.failpoints.simulators import Simulators
 from tests.invariants import Books, Call, Caller, read_books
 from tests.invariants.ledgers import Quota
 from tests.invariants.reading import read_journal
-from tests.journey.process import Process, free_port, http, until
+from tests.journey.process import Process, http, until
 from tests.journey.product import FAST, KEY, MAGIC, TEXT
+from tests.servers import free_port
 
 PROVIDER = "Provider-A"
 SECRET = f"key-of-{PROVIDER}"

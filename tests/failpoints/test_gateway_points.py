@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.failpoints.conftest import Ground
-from tests.failpoints.playing import each_of, heal, scenarios, side_by_side
+from tests.failpoints.playing import Results, each_of, ended, scenarios
 from tests.failpoints.scenarios import GROUNDS, IDEMPOTENCY_LEASE_SECONDS, Played, Scenario
 from tests.failpoints.stands import SECONDS, Stand
 from tests.invariants import Call, Caller
@@ -24,39 +23,20 @@ BODY = {"to": NUMBER, "text": TEXT}
 KEYLESS = [Scenario(point, "kill", ground, "keyless") for point in ("G3", "G5") for ground in GROUNDS]
 LEASE = timedelta(seconds=IDEMPOTENCY_LEASE_SECONDS)
 
-Results = Callable[[Scenario], Played]
 
-
-@pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Results]:
-    with side_by_side(request, lambda scenario: ground.play(scenario, _play)) as results:
-        yield results
-
-
-def _play(stand: Stand) -> Played:
+def play(stand: Stand) -> Played:
     """One request meets the point; its caller insists, at another gateway where there is one, until it has its 202."""
     with ThreadPoolExecutor(1) as pool:
         sender = stand.caller(stand.gateway)
         calling = pool.submit(stand.until_reached, lambda: _send_first(stand, sender))
-        code, was_frozen = _meet(stand, calling)
+        disturbed = _meet(stand, calling)
         retries = _insist(stand)
         if stand.victim.popen.poll() is not None:
             stand.restart()
         first = calling.result(SECONDS)
     stand.victim.wait_ready(SECONDS)
     again = [] if _is_keyless(stand.scenario) else _come_again(stand)
-    books, violations = heal(stand, [*sender.calls, *retries, *again])
-    return Played(
-        scenario=stand.scenario,
-        books=books,
-        violations=violations,
-        reached=stand.reached(),
-        code=code,
-        was_frozen=was_frozen,
-        first=first,
-        retries=[*retries, *again],
-        lines=stand.lines(),
-    )
+    return ended(stand, [*sender.calls, *retries, *again], disturbed, first=first, retries=[*retries, *again])
 
 
 def _is_keyless(scenario: Scenario) -> bool:

@@ -1,35 +1,24 @@
 """A worker breaks at D1 to D4 with a delivery report in its hands: it is applied once, whoever has to repeat it."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from tests.failpoints.conftest import Ground
-from tests.failpoints.playing import disturb, each_of, heal, scenarios, side_by_side
-from tests.failpoints.reporting import deliver, deliver_until_taken, report_of
+from tests.failpoints.playing import Results, disturb, each_of, ended, scenarios
+from tests.failpoints.reporting import PATIENCE_SECONDS, deliver, deliver_until_taken, report_of
 from tests.failpoints.scenarios import Played, Scenario
 from tests.failpoints.stands import SECONDS, Stand
 from tests.journey.calling import reaches
 from tests.journey.product import KEY
 
-Results = Callable[[Scenario], Played]
 
-
-@pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Results]:
-    with side_by_side(request, lambda scenario: ground.play(scenario, _play)) as results:
-        yield results
-
-
-def _play(stand: Stand) -> Played:
+def play(stand: Stand) -> Played:
     """A message is SENT; its report meets the point. Where it was stored before, the provider does not repeat it until
     the message is DELIVERED; it does then, as if it had not heard the answer."""
     caller = stand.caller(stand.gateway)
     tracking_id = caller.insist("reported", seconds=SECONDS)
     reaches(stand.worker, tracking_id, "SENT", key=KEY, seconds=SECONDS)
     report = report_of(stand, tracking_id)
-    first = deliver(stand.worker, report)
-    code, was_frozen = disturb(stand)
+    # Who only dies or fails answers, or is gone; on a busy machine that may take its time.
+    patience = PATIENCE_SECONDS if stand.scenario.action == "sleep" else SECONDS
+    first = deliver(stand.worker, report, patience=patience)
+    disturbed = disturb(stand)
     if stand.scenario.point == "D1":
         deliver_until_taken(stand.other_worker, report)
     if stand.other_worker is stand.victim:
@@ -37,18 +26,7 @@ def _play(stand: Stand) -> Played:
     reaches(stand.other_worker, tracking_id, "DELIVERED", key=KEY, seconds=SECONDS)
     stand.victim.wait_ready(SECONDS)
     deliver_until_taken(stand.worker, report)
-    books, violations = heal(stand, caller.calls)
-    return Played(
-        scenario=stand.scenario,
-        books=books,
-        violations=violations,
-        reached=stand.reached(),
-        code=code,
-        was_frozen=was_frozen,
-        message=tracking_id,
-        answered=first,
-        lines=stand.lines(),
-    )
+    return ended(stand, caller.calls, disturbed, message=tracking_id, answered=first)
 
 
 @each_of(*scenarios("D1", "D2"))
@@ -71,5 +49,7 @@ def test_a_stored_report_is_applied_once_whoever_lives(scenario: Scenario, playe
 def _assert_applied_once(found: Played) -> None:
     found.assert_survived()
     assert found.row().status == "DELIVERED"
-    assert found.event_types() == ["PROCESSING", "SENT", "REPORT", "DELIVERED"]
+    # On a busy machine the call before all this may have been too slow for its deadline, and been looked up.
+    told = [each for each in found.event_types() if each not in ("UNKNOWN", "LOOKED_UP")]
+    assert told == ["PROCESSING", "SENT", "REPORT", "DELIVERED"]
     assert found.accepts() == 1

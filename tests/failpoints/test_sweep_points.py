@@ -1,41 +1,18 @@
 """A worker breaks at S1 and S2 while it picks up what waits for a retry: it is picked up once more, and sent once."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from tests.failpoints.conftest import Ground
-from tests.failpoints.playing import disturb, each_of, heal, scenarios, side_by_side
+from tests.failpoints.playing import Results, disturb, each_of, ended, scenarios
 from tests.failpoints.scenarios import Played, Scenario
 from tests.failpoints.stands import SECONDS, Stand
 
-Results = Callable[[Scenario], Played]
 
-
-@pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Results]:
-    with side_by_side(request, lambda scenario: ground.play(scenario, _play)) as results:
-        yield results
-
-
-def _play(stand: Stand) -> Played:
+def play(stand: Stand) -> Played:
     """Nobody listens at the provider's address at first, so the message has to wait for another round."""
     caller = stand.caller(stand.gateway)
     tracking_id = caller.insist("waiting", seconds=SECONDS)
     stand.await_point()
     stand.open_provider()
-    code, was_frozen = disturb(stand)
-    books, violations = heal(stand, caller.calls)
-    return Played(
-        scenario=stand.scenario,
-        books=books,
-        violations=violations,
-        reached=stand.reached(),
-        code=code,
-        was_frozen=was_frozen,
-        message=tracking_id,
-        lines=stand.lines(),
-    )
+    disturbed = disturb(stand)
+    return ended(stand, caller.calls, disturbed, message=tracking_id)
 
 
 @each_of(*scenarios("S1", "S2"))

@@ -1,14 +1,12 @@
 """A worker breaks at W1 to W8 with a message in its hands: it is one row, sent once, and comes to its end."""
 
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.failpoints.conftest import Ground
-from tests.failpoints.playing import disturb, each_of, heal, scenarios, side_by_side
+from tests.failpoints.playing import Results, disturb, each_of, ended, scenarios
 from tests.failpoints.reporting import deliver_until_taken, report_of
 from tests.failpoints.scenarios import Played, Scenario
 from tests.failpoints.stands import SECONDS, Stand
@@ -23,41 +21,24 @@ HELD = [Scenario("W4", "kill", "production", "hold"), Scenario("W5", "kill", "em
 HELD += [Scenario(point, "kill", "production", "hold") for point in ("W5", "W6")]
 REPORTED = [Scenario(point, "kill", "production", "report") for point in ("W5", "W6")]
 
-Results = Callable[[Scenario], Played]
 
-
-@pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Results]:
-    with side_by_side(request, lambda scenario: ground.play(scenario, _play)) as results:
-        yield results
-
-
-def _play(stand: Stand) -> Played:
+def play(stand: Stand) -> Played:
     """A message meets the point, another one follows. A caller who got no answer under its key insists."""
     caller = stand.caller(stand.gateway)
     body: dict[str, Any] = {"ttl_seconds": TTL_SECONDS} if stand.scenario.variant == "hold" else {}
     with ThreadPoolExecutor(1) as pool:
         send = partial(caller.send, idempotency_key=WORD, timeout=SECONDS, **body)
         calling = pool.submit(stand.until_reached, send)
-        code, was_frozen = disturb(stand)
+        disturbed = disturb(stand)
         calling.result(SECONDS)
     caller.send(timeout=SECONDS, **body)
     tracking_id = caller.insist(WORD, seconds=SECONDS, **body)
     if stand.scenario.variant == "report":
         deliver_until_taken(stand.worker, report_of(stand, tracking_id))
+    _, was_frozen = disturbed
     if was_frozen and stand.scenario.point in LATE and stand.other_worker is not stand.victim:
         until(lambda: "outcome.late" in stand.lines(), seconds=SECONDS, what="a late outcome", every=0.4)
-    books, violations = heal(stand, caller.calls)
-    return Played(
-        scenario=stand.scenario,
-        books=books,
-        violations=violations,
-        reached=stand.reached(),
-        code=code,
-        was_frozen=was_frozen,
-        message=tracking_id,
-        lines=stand.lines(),
-    )
+    return ended(stand, caller.calls, disturbed, message=tracking_id)
 
 
 @pytest.mark.fault("F29", "I1 I3 I4 I7")

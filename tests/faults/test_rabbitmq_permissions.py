@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import aiormq
@@ -15,8 +15,8 @@ from aiormq.exceptions import ChannelAccessRefused
 from smsgw.core.events import DependencyBack, DependencyLost
 from smsgw.settings import QueueSettings
 from smsgw.transports.queues.rabbitmq import RabbitAdmin, RabbitConsumer, RabbitPublisher
-from tests.contract.queue_ends import opened, rabbit_settings, ready, receive, until
-from tests.faults.rabbit_ends import CONFIRMED, a_consumer, a_publisher, body, ignore
+from tests.contract.queue_ends import opened, own_names, ready, receive, until
+from tests.faults.broker_ends import CONFIRMED, a_consumer, a_publisher, body, ignore
 from tests.servers import OwnRabbitmq
 
 NOTHING = "^$"
@@ -25,15 +25,9 @@ PUBLISH = r"^amq\.default$"
 
 
 @pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 def settings(own_rabbitmq: OwnRabbitmq) -> QueueSettings:
     """Queues that nobody has declared yet."""
-    return rabbit_settings(own_rabbitmq.url)
+    return own_names(own_rabbitmq.url)
 
 
 async def restricted(

@@ -1,7 +1,6 @@
 """Queues that are missing, forgotten or of another shape on a broker that works."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import aiormq
@@ -13,7 +12,7 @@ from smsgw.core.ports import QueueUnavailableError
 from smsgw.transports.queues.rabbitmq import RabbitAdmin, RabbitConsumer, RabbitPublisher, TopologyError
 from smsgw.transports.queues.rabbitmq.topology import arguments
 from tests.contract.queue_ends import opened, ready, receive, until
-from tests.faults.rabbit_ends import (
+from tests.faults.broker_ends import (
     CONFIRMED,
     REFUSED,
     a_consumer,
@@ -23,12 +22,6 @@ from tests.faults.rabbit_ends import (
     is_confirmed,
     own_settings,
 )
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 @pytest.mark.fault("F22", "I1 I11")

@@ -2,12 +2,17 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+MOST = 4096
+"""Bytes of a spoiled field of a form."""
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 Test = Callable[..., Any]
 
@@ -81,6 +86,12 @@ def spoiled(documents: Sequence[Mapping[str, Any]]) -> st.SearchStrategy[bytes]:
     return st.one_of(wrapped, st.tuples(wrapped, st.lists(_disturbances(), max_size=3)).map(_disturbed), noise())
 
 
+def spoiled_fields(documents: Sequence[Mapping[str, str]]) -> st.SearchStrategy[bytes]:
+    """Return forms (or queries) that begin as one of these, well-formed ones: fields replaced, lost or strange."""
+    fields = st.sampled_from([list(each.items()) for each in documents])
+    return st.tuples(fields, st.lists(_changes(), max_size=4)).map(_form).filter(bool)
+
+
 def noise() -> st.SearchStrategy[bytes]:
     """Return what is no document at all."""
     return st.binary(max_size=200) | st.sampled_from(HOSTILE) | st.text(max_size=50).map(_encode)
@@ -113,6 +124,22 @@ def _changed(drawn: tuple[list[Member], list[Change]]) -> bytes:
                 kind
             ]
     return b"{" + b",".join(name + b":" + value for name, value in changed) + b"}"
+
+
+def _form(drawn: tuple[list[tuple[str, str]], list[Change]]) -> bytes:
+    fields, changes = dict(drawn[0]), drawn[1]
+    for kind, where, token in changes:
+        word = token[:MOST].decode("utf-8", "replace").strip('"')
+        # Strange names are left to what is not signed: every vendor has its own way with them when it signs.
+        new = word if _NAME.fullmatch(word) else "a"
+        name = [*fields, new][where % (len(fields) + 1)]
+        if kind == "lose":
+            fields.pop(name, None)
+        elif kind == "rename":
+            fields[new] = fields.pop(name, "")
+        else:
+            fields[name] = word
+    return urlencode(fields).encode()
 
 
 def _disturbances() -> st.SearchStrategy[Change]:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgw.core import envelope as wire
+from smsgw.core.body import Malformed
 from smsgw.core.envelope import MAX_ENVELOPE_BYTES, Envelope, Poison
 from smsgw.core.phone import is_e164
 from smsgw.core.ports import GatewayBeat
-from smsgw.core.request import Invalid, Malformed, SendRequest, TtlBounds, read_send_request
+from smsgw.core.request import Invalid, Rules, SendRequest, TtlBounds, read_send_request
 from smsgw.transports.stores.memory import MemoryStore
 from smsgw.worker.heartbeat import HeartbeatConsumer
 from tests.fuzz.spoiling import looking, spoiled
@@ -33,8 +34,17 @@ ENVELOPE = {
     "providers_original": ["a"],
     "config_fingerprint": {"clients": "1", "providers": "2"},
     "idempotency_hash": "0f" * 32,
+    "sender": "My Shop",
 }
-REQUEST = {"to": "+989121234567", "text": "Your code: 1234", "providers": ["Provider-A"], "ttl_seconds": 600}
+REQUEST = {
+    "to": "+989121234567",
+    "text": "Your code: 1234’",
+    "providers": ["Provider-A"],
+    "ttl_seconds": 600,
+    "sender": "My Shop",
+    "max_segments": 2,
+    "smart_encoding": True,
+}
 BEAT = {
     "service": "server-a",
     "instance": "a-1",
@@ -42,7 +52,7 @@ BEAT = {
     "ts": "2026-03-01T12:00:00Z",
     "config_fingerprint": {"clients": "1", "providers": "2"},
 }
-BOUNDS = TtlBounds(10, 300, 86_400)
+RULES = Rules(TtlBounds(10, 300, 86_400))
 
 
 @pytest.mark.fault("F26", "I1 I12")
@@ -78,7 +88,7 @@ def assert_usable(envelope: Envelope) -> None:
 @given(body=spoiled([REQUEST, {"to": "+989121234567", "text": "سلام"}]))
 @looking(3000)
 def test_a_request_keeps_every_rule_or_is_refused(body: bytes) -> None:
-    read = read_send_request(body, BOUNDS)
+    read = read_send_request(body, RULES)
 
     if isinstance(read, Malformed):
         assert len(read.why) <= 200
@@ -93,7 +103,7 @@ def test_a_request_keeps_every_rule_or_is_refused(body: bytes) -> None:
     assert 1 <= len(read.text) <= 1000
     assert "\x00" not in read.text
     assert read.text.encode().strip()
-    assert BOUNDS.low <= read.ttl_seconds <= BOUNDS.high
+    assert RULES.ttl.low <= read.ttl_seconds <= RULES.ttl.high
     assert read.providers is None or 1 <= len(read.providers) <= 16
     assert len(json.loads(body, object_pairs_hook=list)) == len(json.loads(read.canonical)), "a key stood twice"
 

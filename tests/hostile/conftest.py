@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.journey.conftest import services as services
-from tests.journey.product import Product, running
+from tests.journey.product import KEY, Product, running
 
 
 @pytest.fixture(scope="module")
@@ -14,4 +14,5 @@ def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     with running(tmp_path_factory.mktemp("hostile"), services) as product:
         product.add_provider("Provider-A", priority=10)
         product.configure("Local-SMS", priority=1000)
+        product.clients[KEY]["scopes"] = ["send", "ops"]
         yield product.start()

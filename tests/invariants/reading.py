@@ -160,7 +160,12 @@ def _redis_quotas(product: Product) -> list[Quota]:
 
 def queue_depths(product: Product) -> tuple[int, int]:
     """Return how many messages are ready in the outbound queue and in its dead-letter queue."""
-    return asyncio.run(_depths(product.environ["RABBITMQ_URL"], product.environ["RABBITMQ_QUEUE_OUTBOUND"]))
+    outbound = product.environ["RABBITMQ_QUEUE_OUTBOUND"]
+    if (url := product.environ.get("QUEUE_URL", "")).startswith("redis"):
+        with redis.Redis.from_url(url) as client:
+            # What a worker holds counts: in the end it has to be acknowledged.
+            return int(client.xlen(f"queue:{outbound}")), int(client.xlen(f"queue:{outbound}.dead"))
+    return asyncio.run(_depths(product.environ["RABBITMQ_URL"], outbound))
 
 
 async def _depths(url: str, outbound: str) -> tuple[int, int]:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from tests.invariants import Books, Caller, Row, check, read_books
-from tests.journey.process import Process, free_port, until
+from tests.journey.process import Process, until
+from tests.servers import free_port
 
 ENDING_UNKNOWN = "+447700900005"
 """The simulated provider takes it and never answers."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 
@@ -22,9 +23,11 @@ async def many_connections() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def ask(session: aiohttp.ClientSession, product: Product, gateway: Process, key: str | None = None) -> Call:
+async def ask(
+    session: aiohttp.ClientSession, product: Product, gateway: Process, key: str | None = None, **wanted: Any
+) -> Call:
     """Make one send request; a connection that is refused or ends has no status."""
-    asked = {"to": NUMBER, "text": TEXT}
+    asked = {"to": NUMBER, "text": TEXT, **wanted}
     headers = {"API-Key": KEY} | ({"Idempotency-Key": key} if key else {})
     began_at, status, body = datetime.now(UTC), None, b""
     with suppress(aiohttp.ClientConnectionError):

@@ -18,6 +18,15 @@ def services(redis_url: str, rabbitmq_url: str, postgres_url: str) -> Iterator[d
         yield {"REDIS_URL": redis_url, "RABBITMQ_URL": rabbitmq_url, "DATABASE_URL": database_url}
 
 
+@pytest.fixture(scope="module", params=["rabbitmq", "redis"])
+def services_of_each_queue(request: pytest.FixtureRequest, services: dict[str, str]) -> dict[str, str]:
+    """The shared services with the queue on RabbitMQ, and again without any RabbitMQ."""
+    if request.param == "rabbitmq":
+        return services
+    without = {name: url for name, url in services.items() if name != "RABBITMQ_URL"}
+    return {**without, "QUEUE_URL": services["REDIS_URL"]}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report = yield

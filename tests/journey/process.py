@@ -1,19 +1,15 @@
 """One role of the product as a process: started, asked, killed, frozen, and what it said."""
 
-import fcntl
 import json
 import os
-import random
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -25,28 +21,6 @@ http = httpx.Client(
     limits=httpx.Limits(max_keepalive_connections=0), headers={"Connection": "close"}, timeout=10, trust_env=False
 )
 """Every call of these tests goes through it; may be used by several threads."""
-
-
-_reserved: list[IO[bytes]] = []
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on and no other process of these tests has got, below those that the system
-    gives to outgoing connections. It is this process's until its end."""
-    directory = Path(tempfile.gettempdir()) / "smsgw-journey-ports"
-    directory.mkdir(exist_ok=True)
-    while True:
-        port = random.randrange(15_000, 32_000)
-        lock = (directory / str(port)).open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", port))
-        except OSError:
-            lock.close()
-            continue
-        _reserved.append(lock)
-        return port
 
 
 def until(

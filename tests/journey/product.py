@@ -14,7 +14,8 @@ from typing import Any
 import aiormq
 import redis
 
-from tests.journey.process import Process, clean_environment, free_port
+from tests.journey.process import Process, clean_environment
+from tests.servers import free_port
 
 KEY, OTHER_KEY = "journey-key-1", "journey-key-2"
 NUMBER = "+447700909999"
@@ -31,6 +32,9 @@ FAST = {
     "UNKNOWN_SETTLE_SECONDS": "1",
     "IDEMPOTENCY_LEASE_SECONDS": "2",
     "MIN_TTL_SECONDS": "1",
+    # A provider at its default rate would pass messages on to the next one; what is about rates sets its own.
+    "PROVIDER_RATE_LIMIT": "0",
+    "TOTAL_RATE_LIMIT": "0",
     "LOG_LEVEL": "debug",
 }
 # Every number of these tests begins so; a masked one shows five digits of it.
@@ -183,6 +187,8 @@ def running(directory: Path, services: Mapping[str, str]) -> Iterator[Product]:
 
 
 async def _delete_queues(environ: Mapping[str, str]) -> None:
+    if "RABBITMQ_URL" not in environ:
+        return
     connection = await aiormq.connect(environ["RABBITMQ_URL"])
     channel = await connection.channel()
     outbound = environ["RABBITMQ_QUEUE_OUTBOUND"]
@@ -192,6 +198,10 @@ async def _delete_queues(environ: Mapping[str, str]) -> None:
 
 
 def _delete_keys(environ: Mapping[str, str], word: str) -> None:
-    with redis.Redis.from_url(environ["REDIS_URL"]) as client:
-        for key in client.scan_iter(match=f"*-{word}:*", count=1000):
-            client.delete(key)
+    queue_url = environ.get("QUEUE_URL", "")
+    urls = {environ["REDIS_URL"], queue_url if queue_url.startswith("redis") else environ["REDIS_URL"]}
+    for url in urls:
+        with redis.Redis.from_url(url) as client:
+            for pattern in (f"*-{word}:*", f"queue:journey.{word}.*"):
+                for key in client.scan_iter(match=pattern, count=1000):
+                    client.delete(key)

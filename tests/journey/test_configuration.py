@@ -11,8 +11,9 @@ import aiormq
 import pytest
 
 from tests.journey.calling import accepted, reaches
-from tests.journey.process import clean_environment, free_port
+from tests.journey.process import clean_environment
 from tests.journey.product import KEY, Product, indiscreet, running
+from tests.servers import free_port
 
 CLIENT = {"name": "one", "is_active": True, "daily_quota": None}
 LOCAL = {"is_active": True, "is_operational": True}

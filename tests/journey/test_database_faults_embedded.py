@@ -17,8 +17,9 @@ from tests.conftest import MISSING
 from tests.invariants import Caller, check, read_books
 from tests.invariants.ledgers import Quota
 from tests.journey.calling import Load
-from tests.journey.process import Process, free_port, until
+from tests.journey.process import Process, until
 from tests.journey.product import FAST, KEY, improper
+from tests.servers import free_port
 
 LOCKED_SECONDS = 10
 """No wait of the process itself is longer than 8 s, so 30 s would only repeat what 10 s show."""

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.journey.calling import accepted, reaches
-from tests.journey.process import Process, free_port, until
-from tests.journey.product import improper
+from tests.journey.process import Process, http, until
+from tests.journey.product import NUMBER, improper
+from tests.servers import free_port
 
 
 class Dev:
@@ -50,6 +51,17 @@ def test_the_curl_line_ends_delivered(dev: Dev) -> None:
 
     assert told["provider_final"] == "Provider-A"
     assert greeting["url"] == dev.process.url
+
+
+def test_the_second_door_is_on_the_one_port(dev: Dev) -> None:
+    key = dev.greeting()["api_key"]
+    url, body = dev.process.url, {"phone": NUMBER, "text": "Parcel 4711 waits"}
+
+    answer = http.post(f"{url}/api/sms/", json=body, headers={"API-Key": key})
+
+    assert (answer.status_code, answer.json()["message"]) == (200, "SMS queued for sending")
+    assert reaches(dev.process, answer.json()["message_id"], "DELIVERED", key=key, seconds=15)["to"] == NUMBER
+    assert http.get(f"{url}/health").json() == {"status": "healthy"}
 
 
 def test_a_kill_after_the_202_loses_nothing(dev: Dev) -> None:

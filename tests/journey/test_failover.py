@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from tests.journey.calling import accepted, event_types, ledger, outcomes, reaches
-from tests.journey.process import Process, free_port, until
+from tests.journey.process import Process, until
 from tests.journey.product import MAGIC, Product, running
+from tests.servers import free_port
 
 A, LOCAL, REFUSING, SILENT, BLIND, GOING = "Provider-A", "Local-SMS", "Refusing", "Silent", "Blind", "Going"
+BUSY = {"0003": "Busy-1", "0012": "Busy-2", "0011": "Busy-3"}
+"""By the ending of its number: a provider that says "too much" is left alone for a while."""
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,8 @@ def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
         product.add_provider(SILENT, "--hang-rate", "1", "--no-report-rate", "1")
         product.add_provider(BLIND, "--hang-rate", "1", "--no-report-rate", "1", "--no-look-up")
         product.add_provider(GOING)
+        for name in BUSY.values():
+            product.add_provider(name)
         yield product.start()
 
 
@@ -55,11 +60,11 @@ def test_a_refused_connection_leads_to_the_next_provider_at_once(product: Produc
     assert _seconds(told["created_at"], told["attempts"][1]["started_at"]) < 1
 
 
-@pytest.mark.parametrize("ending", ["0003", "0012", "0011"])
+@pytest.mark.parametrize("ending", BUSY)
 def test_a_provider_that_does_not_take_it_now_or_ever_leads_to_the_next(product: Product, ending: str) -> None:
-    told = _ends(product, _send(product, A, LOCAL, ending=ending), "SENT")
+    told = _ends(product, _send(product, BUSY[ending], LOCAL, ending=ending), "SENT")
 
-    assert outcomes(told) == [(A, "rejected" if ending == "0011" else "throttled"), (LOCAL, "accepted")]
+    assert outcomes(told) == [(BUSY[ending], "rejected" if ending == "0011" else "throttled"), (LOCAL, "accepted")]
 
 
 @pytest.mark.fault("F37", "I1 I3")

@@ -13,8 +13,8 @@ COUNT = 200
 
 
 @pytest.fixture(scope="module")
-def product(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with running(tmp_path_factory.mktemp("restarts"), services) as product:
+def product(services_of_each_queue: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with running(tmp_path_factory.mktemp("restarts"), services_of_each_queue) as product:
         product.add_provider("Provider-A", "--latency", "0.2")
         product.add_provider("Quiet", "--latency", "0.5", "--no-report-rate", "1", priority=200)
         yield product.start()

@@ -13,11 +13,12 @@ import pytest
 from tests.invariants import check, read_books
 from tests.journey.books import all_reach, statuses
 from tests.journey.calling import accepted, event_types, ledger, outcomes, reaches, stories
-from tests.journey.process import Process, free_port, until
+from tests.journey.process import Process, until
 from tests.journey.product import Product, running
 from tests.journey.vendor import ACCOUNTS, THROTTLES, Vendor, one_answer_per_connection, tls_vendors, vendors
 from tests.providers.hostile import FAILURES, UNBOUNDED, USELESS, silence
 from tests.providers.raw_server import silent_port
+from tests.servers import free_port
 
 SLACK = float(os.environ.get("SMSGW_TEST_SLACK", "1"))
 BACKUP, GOING = "Backup", "Going"
@@ -26,6 +27,8 @@ CALM = {
     "LEASE_SECONDS": "12",
     "UNKNOWN_SETTLE_SECONDS": "60",
     "MAX_SEND_ATTEMPTS": "100",
+    # A vendor that was away is probed again within the tests' patience.
+    "HEALTH_OPEN_SECONDS": "0.5",
 }
 LIFE = 5
 """Seconds that a message to a vendor that is no use may live."""
@@ -84,15 +87,19 @@ def _answers(worker: Process, tracking_id: str) -> list[dict[str, Any]]:
     return [each for each in lines if each["message"] == "provider.answered" and each["tracking_id"] == tracking_id]
 
 
+def _lived_through(product: Product, ids: Mapping[str, str]) -> Mapping[str, dict[str, Any]]:
+    """Wait until the lives of messages are over, and return their stories under the names that their ids have."""
+    all_reach(product, list(ids.values()), "FAILED", seconds=30)
+    return dict(zip(ids, stories(product.named("worker"), list(ids.values())), strict=True))
+
+
 # --- nobody can know -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def unknown(product: Product) -> Mapping[str, dict[str, Any]]:
     """The stories of messages that had such a vendor first and a good one second, when their lives were over."""
-    ids = {name: _send(product, name, BACKUP) for name in UNKNOWN}
-    all_reach(product, list(ids.values()), "FAILED", seconds=30)
-    return dict(zip(ids, stories(product.named("worker"), list(ids.values())), strict=True))
+    return _lived_through(product, {name: _send(product, name, BACKUP) for name in UNKNOWN})
 
 
 def _assert_asked_once_and_nobody_else(product: Product, vendor: Vendor, told: dict[str, Any], name: str) -> None:
@@ -213,9 +220,7 @@ def test_a_certificate_that_the_system_trusts_serves(product: Product, vendor: V
 @pytest.fixture(scope="module")
 def throttled(product: Product) -> Mapping[str, dict[str, Any]]:
     """The stories of messages that had only such a vendor, when their lives were over."""
-    ids = {name: _send(product, name) for name in THROTTLES}
-    all_reach(product, list(ids.values()), "FAILED", seconds=30)
-    return dict(zip(ids, stories(product.named("worker"), list(ids.values())), strict=True))
+    return _lived_through(product, {name: _send(product, name) for name in THROTTLES})
 
 
 @pytest.mark.fault("F37", "I1 I3 I10")

@@ -12,15 +12,19 @@ from smsgw.core.events import Crashed
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lifecycle import TRANSITIONS, Change, Timers
 from smsgw.core.message import Attempt, DeliveryReport, Message, Status
-from smsgw.core.ports import Arrival, Forged, ReportRequest, Submit, Unreadable
+from smsgw.core.ports import Arrival, Forged, Keep, Observer, ReportRequest, Submit, Unreadable
 from smsgw.core.providers import ProviderConfig, Providers
-from smsgw.core.routing import Router, Strategy
+from smsgw.transports.limits.memory_traffic import MemoryTraffic
 from smsgw.transports.stores.memory import MemoryStore
 from smsgw.transports.stores.semantics import committed_state
-from smsgw.worker.dispatch import Dispatcher, Planned
+from smsgw.worker.calls import Calls
+from smsgw.worker.choosing import Choosing
+from smsgw.worker.dispatch import Dispatcher
 from smsgw.worker.outage import StoreGate
+from smsgw.worker.planning import Planned
 from smsgw.worker.reports import ReportApplier
 from smsgw.worker.slots import Slots
+from smsgw.worker.starting import Starter
 from smsgw.worker.sweep import RoundSweeper, TimerSweeper
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -73,8 +77,11 @@ class Vendor:
             return LookUpResult(answer=LookUp.CANNOT_SAY)
         return await question.answer
 
-    def read_report(self, _request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
+    async def read_report(self, _request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
         return Forged("reports go into the inbox by hand")
+
+    async def run(self, keep: Keep, observer: Observer) -> None:
+        """Nothing is held open."""
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -125,19 +132,47 @@ class Worker:
     def __init__(self, world: "World") -> None:
         clock: Callable[[], datetime] = lambda: world.now  # noqa: E731  (a clock is a value here)
         common: dict[str, Any] = {"store": world.store, "observer": world.hear, "clock": clock}
-        self.router = Router(world.configured(), strategy=Strategy.PRIORITY, default_priority=100)
+        self.choosing = Choosing(
+            MemoryTraffic(clock=clock),
+            world.configured(),
+            observer=world.hear,
+            capacity=1000,
+            timers=world.timers,
+            dice=lambda: 1.0,
+        )
         slots, gate = Slots(1000), StoreGate(world.store, observer=world.hear)
         self.dispatcher = Dispatcher(
             gate=gate,
-            providers=world.vendors,
-            router=self.router,
+            calls=Calls(
+                providers=world.vendors,
+                configured=world.configured,
+                planner=self.choosing.planner,
+                observer=world.hear,
+                clock=clock,
+            ),
+            planner=self.choosing.planner,
             slots=slots,
             timers=world.timers,
             provider_timeout=PROVIDER_TIMEOUT,
             dice=lambda: 1.0,
             **common,
         )
-        self.rounds = RoundSweeper(dispatcher=self.dispatcher, slots=slots, stopping=asyncio.Event(), **common)
+        starter = Starter(
+            planner=self.choosing.planner,
+            lanes=self.choosing.lanes,
+            dispatcher=self.dispatcher,
+            slots=slots,
+            observer=world.hear,
+            clock=clock,
+        )
+        self.rounds = RoundSweeper(
+            store=world.store,
+            planner=self.choosing.planner,
+            starter=starter,
+            slots=slots,
+            stopping=asyncio.Event(),
+            clock=clock,
+        )
         self.sweeper = TimerSweeper(
             gate=gate, dispatcher=self.dispatcher, providers=world.vendors, timers=world.timers, **common
         )
@@ -196,15 +231,15 @@ class World:
         """Disable a provider at every worker, or enable it."""
         self.disabled ^= {name}
         for worker in self.workers:
-            worker.router.use(self.configured())
+            worker.choosing.use(self.configured())
 
     async def submit(self, worker: Worker, message: Message) -> None:
         """Take a message in as the intake does: choose, insert leased, commit, launch."""
-        planned = worker.dispatcher.plan(message, self.now)
+        (planned,) = await worker.choosing.planner.plan_new([message], self.now)
         change = msgspec.structs.replace(planned.change, previous=None)
         (made,) = await self.store.take_in([Arrival(change=change)])
         if made is not None and planned.round is not None:
-            worker.dispatcher.launch(Planned(made, planned.round))
+            worker.dispatcher.launch(Planned(made, planned.round, planned.permit))
 
     def hand_over(self, vendor: Vendor, submit: Submit) -> Call:
         """Note that a request left, and check what must hold at that instant."""
@@ -246,6 +281,20 @@ class World:
     def open_calls(self) -> list[Call]:
         """Return the calls whose worker still waits."""
         return [call for call in self.calls if not call.answer.done()]
+
+    def timely_calls(self, text: str) -> list[Call]:
+        """Return the open calls about a message with this text whose lease is not over."""
+        return [call for call in self.open_calls() if self._is_timely(call, text)]
+
+    def _is_timely(self, call: Call, text: str) -> bool:
+        attempt = self.store.attempts[call.reference][call.number]
+        is_held = attempt.outcome is None and self.now < attempt.started_at + self.timers.lease
+        return is_held and self.store.messages[call.reference].text == text
+
+    def parted(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return who has taken what in parts: the vendor and his ids."""
+        taken = [each for known in self.store.attempts.values() for each in known.values()]
+        return [(each.provider, each.part_ids) for each in taken if each.part_ids]
 
     def open_questions(self) -> list[Question]:
         """Return the look-ups whose worker still waits."""

@@ -1,6 +1,6 @@
 """Opening providers for a test, and transports that behave as the test wants."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +24,9 @@ def open_one(
     environ: dict[str, str] | None = None,
     timeout: timedelta = timedelta(seconds=20),
 ) -> Provider:
-    """Return the one provider of a configuration."""
-    entry = {"is_active": True, "is_operational": True, "kind": kind, "options": dict(options)}
+    """Return the one provider of a configuration; a kind may name a variant behind a slash."""
+    adapter = kind.partition("/")[0]
+    entry = {"is_active": True, "is_operational": True, "kind": adapter, "options": dict(options)}
     providers = Providers.parse(msgspec.json.encode({NAME: entry}).decode())
     opened = open_providers(providers, timeout=timeout, transport=transport, environ=environ or {}, clock=lambda: NOW)
     return opened[NAME]
@@ -43,6 +44,17 @@ def failing(error: Exception) -> httpx.MockTransport:
         raise error
 
     return httpx.MockTransport(fail)
+
+
+def fetching(found: Mapping[str, bytes]) -> httpx.MockTransport:
+    """Return a transport that knows what a report may want to have read, and bears nothing else."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.method == "GET", "nothing may be sent here"
+        assert str(request.url) in found, "nothing may be fetched from there"
+        return httpx.Response(200, content=found[str(request.url)])
+
+    return httpx.MockTransport(answer)
 
 
 class Stream(httpx.AsyncByteStream):

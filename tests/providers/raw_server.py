@@ -30,6 +30,10 @@ class Visit:
         self._server.arrived.set()
         return whole
 
+    async def some(self) -> bytes:
+        """Read whatever comes next; nothing when the other side is gone."""
+        return await self._reader.read(65536)
+
     async def write(self, data: bytes) -> None:
         """Write, as fast as the other side reads."""
         self._writer.write(data)

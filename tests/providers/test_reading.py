@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from smsgw.core.ports import Forged, ReportRequest, Unreadable
 from smsgw.providers.provider_a import Config, ProviderA
-from smsgw.providers.reading import MAX_DETAIL, MAX_RETRY_AFTER, code, decode, moment, retry_after, without
+from smsgw.providers.reading import (
+    MAX_DETAIL,
+    MAX_RETRY_AFTER,
+    amount,
+    code,
+    currency,
+    decode,
+    moment,
+    retry_after,
+    segments,
+    without,
+)
 from tests.providers.cases.provider_a import signed
 from tests.providers.opening import NOW
 
@@ -84,6 +95,46 @@ def test_moments(value: str | None, expected: datetime | None) -> None:
     assert moment(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("0.0792", "0.0792"),
+        ("-0.00750", "0.00750"),
+        (0.01, "0.01"),
+        (7, "7"),
+        (1e-05, "0.00001"),
+        (float("nan"), None),
+        (float("inf"), None),
+        pytest.param(10**5000, None, id="huge"),
+        ("1" * 5000, None),
+        ("1e400", None),
+        ("1e99", None),
+        ("", None),
+        (True, None),
+        (["1"], None),
+    ],
+)
+def test_amounts(value: Any, expected: str | None) -> None:
+    assert amount(value) == expected
+
+
+def test_an_amount_per_part_is_told_for_all_of_them() -> None:
+    assert amount(0.1, times=3) == "0.3"
+
+
+@pytest.mark.parametrize(("value", "expected"), [("usd", "USD"), ("EUR", "EUR"), ("EU", None), (None, None), (7, None)])
+def test_currencies(value: Any, expected: str | None) -> None:
+    assert currency(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1, 1), ("3", 3), (255, 255), (256, None), (0, None), (-1, None), (1.0, None), (True, None), ("x", None)],
+)
+def test_segments(value: Any, expected: int | None) -> None:
+    assert segments(value) == expected
+
+
 def test_what_a_vendor_echoes_is_removed() -> None:
     detail = "HTTP 400 code 987654 for +4915112345678 or 4915112345678, key abcd, HTTP 1234"
 
@@ -112,7 +163,7 @@ def test_no_signed_body_makes_the_report_reader_raise(body: bytes) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["x-signature", "x-other"]), st.text())), st.binary())
 def test_no_unsigned_call_is_anything_but_forged(headers: list[tuple[str, str]], body: bytes) -> None:
-    read = ADAPTER.read_report(ReportRequest(headers=headers, body=body))
+    read = ADAPTER.read_report(ReportRequest(received_at=NOW, headers=headers, body=body))
 
     assert isinstance(read, Forged)
     assert not isinstance(read, Unreadable)

@@ -15,9 +15,10 @@ from smsgw.core.providers import Providers
 from smsgw.providers.local_sms import LocalSms
 from smsgw.providers.registry import ProviderSetupError, find, kinds, open_providers
 from smsgw.settings import SettingsError
-from smsgw.wiring.configuration import adapters, check_configuration, configured_providers
-from tests.providers.opening import failing
-from tests.providers.tables import REFERENCE
+from smsgw.wiring.configuration import check_configuration
+from smsgw.wiring.providers import adapters, configured_providers
+from tests.providers.opening import answering, failing, open_one
+from tests.providers.tables import REFERENCE, SUBMIT
 
 TRANSPORT = failing(AssertionError("nothing may be sent here"))
 ON = {"is_active": True, "is_operational": True}
@@ -116,11 +117,14 @@ def test_a_wrong_value_of_a_variable_is_not_shown() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another package on the path, with four entry points of ours."""
+    """Another package on the path, with entry points of ours."""
     (tmp_path / "acme_sms.py").write_text(
+        "from smsgw.providers.base import HttpAdapter\n"
         "from smsgw.providers.local_sms import LocalSms\n"
         "class Acme(LocalSms):\n"
         '    """Another vendor."""\n'
+        "class Half(HttpAdapter):\n"
+        "    def parse_response(self, answer): ...\n"
         "NOTHING = 7\n"
     )
     about = tmp_path / "acme_sms-1.0.dist-info"
@@ -132,6 +136,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         "local_sms = acme_sms:Acme\n"
         "broken = acme_sms_missing:Acme\n"
         "number = acme_sms:NOTHING\n"
+        "half = acme_sms:Half\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -154,7 +159,11 @@ def test_our_own_file_wins_over_an_entry_point() -> None:
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("broken", "fails to load: ModuleNotFoundError"), ("number", "is no smsgw.providers.base.Adapter")],
+    [
+        ("broken", "fails to load: ModuleNotFoundError"),
+        ("number", "is no smsgw.providers.base.Adapter"),
+        ("half", "lacks build_request"),
+    ],
 )
 def test_an_entry_point_that_is_none_stops_the_start(kind: str, words: str) -> None:
     with pytest.raises(ProviderSetupError, match=words):
@@ -169,11 +178,14 @@ def test_a_check_says_of_a_broken_entry_point_what_a_start_would() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_the_list_shows_a_broken_entry_point_beside_the_others() -> None:
-    rows = dict(adapters())
+    rows = {each.kind: each for each in adapters()}
     providers = configured_providers(configured({"Acme": {**ON, "kind": "broken"}}))
 
-    assert rows["broken"] == "unusable: the adapter 'broken' (acme_sms_missing:Acme) fails to load: ModuleNotFoundError"
-    assert rows["local_sms"] == "send"
+    assert (
+        rows["broken"].problem
+        == "unusable: the adapter 'broken' (acme_sms_missing:Acme) fails to load: ModuleNotFoundError"
+    )
+    assert rows["local_sms"].abilities == ["send", "reference"]
     assert [row[2] for row in providers] == ["broken (unusable)"]
 
 
@@ -187,6 +199,24 @@ def test_the_list_shows_a_broken_entry_point_beside_the_others() -> None:
 def test_a_check_finds_options_that_would_stop_a_start(options: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         check_configuration(configured({"Provider-A": {**ON, "options": options}}), "worker")
+
+
+async def test_an_option_inside_an_object_may_come_from_the_environment() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    options = {"url": "http://carrier.test/", "headers": {"Authorization": "env:CARRIER_TOKEN"}}
+    provider = open_one("phone_text", options, answering(answer), environ={"CARRIER_TOKEN": "Bearer secret"})
+    await provider.send(SUBMIT)
+
+    assert seen[0].headers["authorization"] == "Bearer secret"
+    with pytest.raises(
+        ProviderSetupError, match=r"'headers\.Authorization' is read from CARRIER_TOKEN, which is not set"
+    ):
+        open_one("phone_text", options, answering(answer))
 
 
 def configured(entries: dict[str, Any]) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """The simulated provider on a real port, asked as `provider_a` asks, reporting to a webhook of the test's own."""
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,59 +9,22 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from aiohttp import web
 
 from smsgw.core.failure import LookUp, Outcome
-from smsgw.core.ports import ReportRequest, Submit
+from smsgw.core.ports import Submit
 from smsgw.providers.transport import AiohttpTransport
 from smsgw.simulator.run import simulate
 from smsgw.simulator.settings import SimulatorSettings
-from tests.providers.opening import open_one
+from tests.providers.opening import NOW, open_one
+from tests.providers.webhook import PATIENCE, Webhook, webhook_server
 
 KEY = {"authorization": "Bearer demo-key"}
-PATIENCE = 10
-
-
-class Webhook:
-    """Takes reports; answers with the statuses it is given, 200 when they are used up."""
-
-    def __init__(self) -> None:
-        self.reports: list[dict[str, Any]] = []
-        self.signatures: list[bool] = []
-        self.requests: list[ReportRequest] = []
-        self.statuses: list[int] = []
-        self.came = asyncio.Condition()
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        expected = hmac.new(b"the-secret", body, hashlib.sha256).hexdigest()
-        async with self.came:
-            self.reports.append(await request.json())
-            headers = tuple((name.lower(), value) for name, value in request.headers.items())
-            self.requests.append(ReportRequest(headers=headers, body=body))
-            self.signatures.append(request.headers["x-signature"] == expected)
-            self.came.notify_all()
-        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
-
-    async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(PATIENCE), self.came:
-            await self.came.wait_for(lambda: len(self.reports) >= count)
 
 
 @pytest.fixture
 async def webhook() -> AsyncIterator[Webhook]:
-    hook = Webhook()
-    application = web.Application()
-    application.router.add_post("/reports", hook.take)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    hook.url = f"http://{host}:{port}/reports"
-    yield hook
-    await runner.cleanup()
+    async with webhook_server() as hook:
+        yield hook
 
 
 @asynccontextmanager
@@ -103,7 +64,7 @@ async def test_it_takes_a_message_finds_it_and_reports_it(webhook: Webhook) -> N
     assert webhook.signatures == [True]
 
 
-async def test_the_ledger_lists_duplicates_and_names_nobody() -> None:
+async def test_the_ledger_lists_duplicates_and_holds_no_text() -> None:
     async with running() as client:
         ids = [(await client.post("/messages", json=message())).json()["message_id"] for _ in range(2)]
         await client.post("/messages", json=message(reference="ref-2"))
@@ -115,7 +76,7 @@ async def test_the_ledger_lists_duplicates_and_names_nobody() -> None:
     assert [each["message_id"] for each in one] == ids
     assert len(set(ids)) == 2
     assert found["message_id"] == ids[1]
-    assert set(everything[0]) == {"reference", "message_id", "accepted_at", "status"}
+    assert set(everything[0]) == {"reference", "message_id", "accepted_at", "status", "provider", "to"}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +221,7 @@ async def test_it_has_health_metrics_and_documentation() -> None:
         pages = {path: await client.get(path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json")}
 
     assert {page.status_code for page in pages.values()} == {200}
-    assert "smsgw_simulator_accepted_total 1\n" in pages["/metrics"].text
+    assert 'smsgw_simulator_accepted_total{provider="default"} 1\n' in pages["/metrics"].text
 
 
 async def test_a_taken_port_is_an_error() -> None:
@@ -288,7 +249,7 @@ async def test_the_adapter_and_the_simulator_understand_each_other(
     ending: str, outcome: Outcome, look_up: LookUp
 ) -> None:
     transport = AiohttpTransport()
-    submit = Submit(reference=uuid4(), to=f"+49151123{ending}", text="x", validity_seconds=60)
+    submit = Submit(reference=uuid4(), to=f"+49151123{ending}", text="x", validity_seconds=60, asked_at=NOW)
     async with running() as client:
         options = {"base_url": str(client.base_url), "api_key": "demo-key"}
         provider = open_one("provider_a", options, transport, timeout=timedelta(milliseconds=500))
@@ -302,14 +263,14 @@ async def test_the_adapter_and_the_simulator_understand_each_other(
 async def test_the_adapter_reads_the_simulators_reports(webhook: Webhook) -> None:
     transport = AiohttpTransport()
     reference = UUID("6d0f4b2e-3c43-4bb0-9a55-54b8bb1f7f70")
-    submit = Submit(reference=reference, to="+491511230010", text="x", validity_seconds=60)
+    submit = Submit(reference=reference, to="+491511230010", text="x", validity_seconds=60, asked_at=NOW)
     async with running(webhook_url=webhook.url, webhook_secret="the-secret") as client:
         options = {"base_url": str(client.base_url), "api_key": "demo-key", "webhook_secret": "the-secret"}
         provider = open_one("provider_a", options, transport)
         sent = await provider.send(submit)
         await webhook.wait_for(2)
         await transport.aclose()
-    read = [provider.read_report(request) for request in webhook.requests]
+    read = [await provider.read_report(request) for request in webhook.requests]
 
     assert [(each.reference, each.provider_message_id) for (each,) in read] == [  # type: ignore[misc]
         (str(reference), sent.provider_message_id)

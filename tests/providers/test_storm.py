@@ -11,11 +11,11 @@ import pytest
 from smsgw.core.failure import LookUp, Outcome
 from smsgw.core.ports import Forged, ReportRequest
 from smsgw.providers.base import MAX_ANSWER
-from tests.providers.opening import Stream, answering, failing, open_one
+from tests.providers.opening import NOW, Stream, answering, failing, open_one
 from tests.providers.tables import REFERENCE, SUBMIT, Table, tables
 
 TABLES = tables()
-ONLINE = [kind for kind, table in TABLES.items() if not table.is_offline]
+ONLINE = [kind for kind, table in TABLES.items() if table.is_online]
 HTML = b"<!DOCTYPE html><html><body>Service is being maintained</body></html>"
 HTTP_DATE = "Sun, 01 Mar 2026 12:00:30 GMT"
 PAST_DATE = "Sun, 01 Mar 2026 11:00:00 GMT"
@@ -47,8 +47,6 @@ STATUSES = [
     (301, None, Outcome.UNKNOWN, None),
     (302, None, Outcome.UNKNOWN, None),
     (307, None, Outcome.UNKNOWN, None),
-    (200, None, Outcome.UNKNOWN, None),
-    (204, None, Outcome.UNKNOWN, None),
     (401, None, Outcome.CREDENTIALS, None),
     (402, "60", Outcome.CREDENTIALS, None),
     (403, None, Outcome.CREDENTIALS, None),
@@ -108,8 +106,23 @@ async def test_statuses(
 
     result = await provider.send(SUBMIT)
 
+    outcome = TABLES[kind].statuses.get(status, outcome)
+    seconds = seconds if outcome is Outcome.THROTTLED else None
     assert result.outcome is outcome
     assert seconds == (None if result.retry_after is None else result.retry_after.total_seconds())
+    assert str(status) in (result.detail or "")
+
+
+@pytest.mark.parametrize("kind", ONLINE)
+@pytest.mark.parametrize("body", [b"", HTML], ids=["empty", "html"])
+@pytest.mark.parametrize("status", [200, 204])
+async def test_a_good_status_alone_is_enough_only_where_the_vendor_says_so(kind: str, body: bytes, status: int) -> None:
+    provider = open_one(kind, TABLES[kind].options, answering(lambda _: httpx.Response(status, content=body)))
+
+    result = await provider.send(SUBMIT)
+
+    assert result.outcome is TABLES[kind].spoiled
+    assert result.retry_after is None
     assert str(status) in (result.detail or "")
 
 
@@ -121,8 +134,8 @@ async def test_garbage_with_a_good_status_is_unknown(kind: str, body: bytes) -> 
     result = await provider.send(SUBMIT)
     looked_up = await provider.look_up(REFERENCE)
 
-    assert result.outcome is Outcome.UNKNOWN
-    assert looked_up.answer is LookUp.CANNOT_SAY
+    assert result.outcome is TABLES[kind].spoiled
+    assert looked_up.answer is (LookUp.ABSENT if body == TABLES[kind].absent else LookUp.CANNOT_SAY)
 
 
 @pytest.mark.parametrize("kind", ONLINE)
@@ -173,7 +186,7 @@ async def test_an_answer_over_the_cap_is_read_no_further_and_closed(kind: str) -
 
     result = await provider.send(SUBMIT)
 
-    assert result.outcome is Outcome.UNKNOWN
+    assert result.outcome is TABLES[kind].spoiled
     assert body.is_closed
     assert body.taken <= MAX_ANSWER + 65536
 
@@ -187,7 +200,7 @@ async def test_an_answer_that_breaks_off_is_unknown(kind: str) -> None:
 
     result = await provider.send(SUBMIT)
 
-    assert result.outcome is Outcome.UNKNOWN
+    assert result.outcome is TABLES[kind].spoiled
     assert body.is_closed
 
 
@@ -202,7 +215,7 @@ async def test_a_compressed_answer_is_unknown(kind: str, encoding: str) -> None:
 
     result = await provider.send(SUBMIT)
 
-    assert result.outcome is Outcome.UNKNOWN
+    assert result.outcome is TABLES[kind].spoiled
     assert body.is_closed
 
 
@@ -225,19 +238,42 @@ async def test_the_whole_call_has_a_deadline(kind: str) -> None:
 
     result = await provider.send(SUBMIT)
 
-    assert result.outcome is Outcome.UNKNOWN
-    assert result.detail == "no answer within 0.05 s"
+    assert result.outcome is TABLES[kind].spoiled
+    assert result.detail == ("HTTP 202, no message id" if TABLES[kind].accepts_any_2xx else "no answer within 0.05 s")
+
+
+BODIES_OF_REPORTS = [
+    b"{}",
+    b"",
+    b"\xff",
+    b"[" * 100_000,
+    b'{"status": "delivered", "message_id": "m-1"}',
+    b"status=delivered&message_id=m-1",
+    b"&" * 1000,
+]
+HEADERS_OF_REPORTS = [
+    (),
+    (("x-signature", "0" * 64),),
+    (("authorization", "Bearer x"),),
+    (("authorization", "Basic eDp4"),),
+]
 
 
 @pytest.mark.parametrize("kind", TABLES)
-@pytest.mark.parametrize("body", [b"{}", b"", b"\xff", b"[" * 100_000, b'{"status": "delivered", "message_id": "m-1"}'])
-@pytest.mark.parametrize("headers", [(), (("x-signature", "0" * 64),), (("authorization", "Bearer x"),)])
-def test_a_forged_report_is_forged(kind: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("token", ["", "0" * 48, "\udcff\u00e9", "../" * 20])
+@pytest.mark.parametrize("headers", HEADERS_OF_REPORTS)
+async def test_a_forged_report_is_forged(
+    kind: str, headers: tuple[tuple[str, str], ...], token: str, method: str
+) -> None:
     provider = open_one(kind, TABLES[kind].options, failing(AssertionError()))
 
-    read = provider.read_report(ReportRequest(headers=headers, body=body))
-
-    assert isinstance(read, Forged)
+    for body in BODIES_OF_REPORTS:
+        query = body.decode("latin-1") if method == "GET" else ""
+        request = ReportRequest(
+            received_at=NOW, headers=headers, body=body, method=method, query=query, token=token, peer="192.0.2.1"
+        )
+        assert isinstance(await provider.read_report(request), Forged)
 
 
 class Endless(httpx.AsyncBaseTransport):

@@ -35,7 +35,7 @@ def _example() -> dict[str, str]:
 def test_the_example_has_every_setting_and_nothing_else() -> None:
     text = (ROOT / ".env.example").read_text("utf-8")
 
-    mentioned = set(re.findall(r"^#?([A-Z][A-Z_]+)=", text, re.MULTILINE))
+    mentioned = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
     referred = set(re.findall(r'"env:([A-Z_]+)"', text))
 
     assert mentioned == names() | referred
@@ -43,7 +43,7 @@ def test_the_example_has_every_setting_and_nothing_else() -> None:
 
 def test_the_examples_defaults_are_the_defaults() -> None:
     text = (ROOT / ".env.example").read_text("utf-8")
-    shown = dict(re.findall(r"^#([A-Z][A-Z_]+)=(.*)$", text, re.MULTILINE))
+    shown = dict(re.findall(r"^#([A-Z][A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
 
     defaults = {setting.name: setting.default for chapter in SETTINGS.values() for setting in chapter}
     defaults |= {"QUEUE_URL": defaults["RABBITMQ_URL"], "LIMITS_URL": defaults["REDIS_URL"], "SERVICE_NAME": "server-a"}

@@ -22,8 +22,9 @@ from smsgw.transports.stores.memory import MemoryStore
 from smsgw.web.app import build_app
 from smsgw.web.readiness import Readiness
 from smsgw.worker.http import build_worker_handlers
+from tests.unit.worker_http.operating import operations_on
 
-PUBLIC = {"/healthz", "/readyz", "/metrics", "/docs", "/schema", "/openapi.json"}
+PUBLIC = {"/health", "/healthz", "/readyz", "/metrics", "/docs", "/schema", "/openapi.json"}
 """What strangers may read. Everything below these, too: /docs and /schema have assets and variants."""
 _BODY = {"to": "+989121234567", "text": "hello"}
 _PROVIDERS = '{"Provider-A": {"is_active": true, "is_operational": true}}'
@@ -44,7 +45,7 @@ class _Suspicious:
     name = "Provider-A"
     can_look_up = False
 
-    def read_report(self, request: ReportRequest) -> Forged:
+    async def read_report(self, request: ReportRequest) -> Forged:
         return Forged("no signature")
 
 
@@ -70,15 +71,15 @@ def _gateway() -> Any:
 
 def _worker() -> Any:
     clients = load_gateway({"CLIENT_CONFIG": _CLIENTS, "PROVIDERS_CONFIG": _PROVIDERS}).clients
-    handlers = build_worker_handlers(
-        store=_STORE,
-        clients=lambda: clients,
-        providers={"Provider-A": _Suspicious()},  # type: ignore[dict-item]
-        configured=lambda: Providers.parse(_PROVIDERS),
-        observer=_ignore,
-        clock=_clock,
-        wake=lambda: None,
-    )
+    parts: dict[str, Any] = {
+        "store": _STORE,
+        "clients": lambda: clients,
+        "providers": {"Provider-A": _Suspicious()},
+        "configured": lambda: Providers.parse(_PROVIDERS),
+        "observer": _ignore,
+        "clock": _clock,
+    }
+    handlers = build_worker_handlers(**parts, wake=lambda: None, operations=operations_on(**parts))
     return build_app(
         title="worker",
         description="",
@@ -118,6 +119,7 @@ def test_there_is_something_to_protect() -> None:
 
 async def _ask(role: str, method: str, path: str, *, of: UUID = _OF_NOBODY, **arguments: Any) -> httpx.Response:
     address = path.replace("{tracking_id:str}", str(of)).replace("{provider:str}", "Provider-A")
+    address = address.replace("{request_id:str}", str(of)).replace("{token:str}", "a-token-that-nobody-gave-out")
     assert "{" not in address, f"teach this test what {path} means"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(_APPS[role]), base_url="http://role") as caller:
         return await caller.request(method, address, json=_BODY, **arguments)
@@ -156,10 +158,25 @@ async def test_what_belongs_to_another_client_is_as_if_it_were_not(role: str, me
     assert {**foreign.json(), "timestamp": ""} == {**absent.json(), "timestamp": ""}
 
 
-async def test_a_key_without_the_scope_opens_nothing_of_it() -> None:
-    answer = await _ask("gateway", "POST", "/api/v1/sms/send", headers={"API-Key": "key-of-the-operator"})
+_OF_OPERATORS = [route for route in _PRIVATE if route[0] == "worker" and route[2].startswith("/api/sms")]
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path", "key"),
+    [
+        ("gateway", "POST", "/api/v1/sms/send", "key-of-the-operator"),
+        ("gateway", "POST", "/api/sms", "key-of-the-operator"),
+        *((*route, "key-of-the-shop") for route in _OF_OPERATORS),
+    ],
+)
+async def test_a_key_without_the_scope_opens_nothing_of_it(role: str, method: str, path: str, key: str) -> None:
+    answer = await _ask(role, method, path, headers={"API-Key": key})
 
     assert answer.status_code == 401
+
+
+def test_the_operations_api_is_whole() -> None:
+    assert len(_OF_OPERATORS) == 11
 
 
 def _message() -> Message:

@@ -25,7 +25,13 @@ FORBIDDEN_SQL = [
 ]
 FORBIDDEN_REDIS = {
     "smsgw-gateway": [["FLUSHALL"], ["KEYS", "*"], ["CONFIG", "GET", "*"], ["GET", "another:key"], ["SHUTDOWN"]],
-    "smsgw-worker": [["FLUSHALL"], ["SET", "confirmed:x", "1"], ["GET", "idem:x"], ["GET", "quota:x"]],
+    "smsgw-worker": [
+        ["FLUSHALL"],
+        ["SET", "confirmed:x", "1"],
+        ["GET", "idem:x"],
+        ["GET", "quota:x"],
+        ["SET", "rate:x", "1"],
+    ],
 }
 
 

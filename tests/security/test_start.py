@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.journey.process import Process, free_port, http, until
+from tests.journey.process import Process, http, until
+from tests.servers import free_port
 
 CONFIG = {
     "CLIENT_CONFIG": '{"a-key": {"name": "a", "is_active": true, "daily_quota": 1}}',

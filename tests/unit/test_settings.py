@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from smsgw.core.lifecycle import Timers
+from smsgw.core.phone import NumberCheck
 from smsgw.core.routing import Strategy
 from smsgw.settings import (
     GatewaySettings,
@@ -61,6 +62,12 @@ _GATEWAY = [
     ("idempotency_error_ttl_seconds", "IDEMPOTENCY_ERROR_TTL_SECONDS", 60, "5", 5),
     ("quota_prefix", "QUOTA_PREFIX", "quota", "q", "q"),
     ("ingress_rate_limit", "INGRESS_RATE_LIMIT", 0, "99.5", 99.5),
+    ("total_rate_limit", "TOTAL_RATE_LIMIT", 200, "0", 0),
+    ("max_queue_depth", "MAX_QUEUE_DEPTH", 0, "50000", 50_000),
+    ("default_region", "DEFAULT_REGION", "", "BD", "BD"),
+    ("number_check", "NUMBER_CHECK", NumberCheck.FORM, "Valid", NumberCheck.VALID),
+    ("max_segments", "MAX_SEGMENTS", 0, "3", 3),
+    ("smart_encoding", "SMART_ENCODING", False, "true", True),
     ("default_ttl_seconds", "DEFAULT_TTL_SECONDS", 3600, "60", 60),
     ("min_ttl_seconds", "MIN_TTL_SECONDS", 10, "1", 1),
     ("max_ttl_seconds", "MAX_TTL_SECONDS", 86_400, "2592000", 2_592_000),
@@ -81,6 +88,10 @@ _WORKER = [
     ("strategy", "SMART_SELECTION_STRATEGY", Strategy.PRIORITY, "Weighted", Strategy.WEIGHTED),
     ("strategy", "SMART_SELECTION_STRATEGY", Strategy.PRIORITY, "round_robin", Strategy.ROUND_ROBIN),
     ("default_priority", "PROVIDER_DEFAULT_PRIORITY", 100, "0", 0),
+    ("default_region", "DEFAULT_REGION", "", "BD", "BD"),
+    ("number_check", "NUMBER_CHECK", NumberCheck.FORM, "possible", NumberCheck.POSSIBLE),
+    ("max_segments", "MAX_SEGMENTS", 0, "3", 3),
+    ("smart_encoding", "SMART_ENCODING", False, "true", True),
     ("max_in_flight", "WORKER_MAX_IN_FLIGHT", 200, "1", 1),
     ("provider_timeout", "PROVIDER_TIMEOUT_SECONDS", 20, "5", 5),
     ("expected_clients_fingerprint", "EXPECTED_CLIENTS_FINGERPRINT", "", _SHA.upper(), _SHA),
@@ -115,6 +126,7 @@ def test_the_defaults_are_those_of_the_core() -> None:
 
 _NUMBERS = [
     *("DRAIN_SECONDS", "SERVER_A_PORT", "SERVER_B_PORT", "INGRESS_RATE_LIMIT", "HEARTBEAT_INTERVAL_SECONDS"),
+    *("TOTAL_RATE_LIMIT", "MAX_QUEUE_DEPTH", "MAX_SEGMENTS"),
     *("IDEMPOTENCY_TTL_SECONDS", "IDEMPOTENCY_LEASE_SECONDS", "IDEMPOTENCY_ERROR_TTL_SECONDS"),
     *("DEFAULT_TTL_SECONDS", "MIN_TTL_SECONDS", "MAX_TTL_SECONDS", "RABBITMQ_PREFETCH", "WORKER_MAX_IN_FLIGHT"),
     *("PROVIDER_DEFAULT_PRIORITY", "PROVIDER_TIMEOUT_SECONDS", "MAX_SEND_ATTEMPTS", "RETRY_BASE_SECONDS"),
@@ -135,6 +147,10 @@ _MISTAKES = [
     ("DATABASE_URL", f"mysql+asyncpg://u:{_SECRET}@h/d"),
     *((name, wrong) for name in _WORDS for wrong in ("a b", "a/b", "ü", "x" * 101, "a\nb")),
     ("PROVIDER_GATE_ENABLED", "maybe"),
+    *(("DEFAULT_REGION", wrong) for wrong in ("bd", "BGD", "880", "001", "ZZ", "B\nD", "x" * 999)),
+    ("SMART_ENCODING", "perhaps"),
+    ("NUMBER_CHECK", "strict"),
+    ("MAX_SEGMENTS", "256"),
     ("SMART_SELECTION_STRATEGY", "random"),
     ("ON_UNKNOWN", "panic"),
     ("LOG_LEVEL", "loud"),
@@ -228,13 +244,13 @@ def test_database_urls_of_older_set_ups_are_taken(url: str) -> None:
     assert url == _worker(DATABASE_URL=url).database_url == database_url({"DATABASE_URL": url})
 
 
-def test_all_weights_zero_is_a_choice_not_a_mistake() -> None:
-    """They then take turns (core/routing.py)."""
+def test_all_weights_zero_stops_a_worker_that_would_choose_by_weight() -> None:
     entry = {"is_active": True, "is_operational": True, "weight": 0}
+    config = json.dumps({"A": entry, "B": entry})
 
-    settings = _worker(PROVIDERS_CONFIG=json.dumps({"A": entry, "B": entry}), SMART_SELECTION_STRATEGY="weighted")
-
-    assert settings.providers.usable() == ("A", "B")
+    with pytest.raises(SettingsError, match=r"^PROVIDERS_CONFIG: .*the weight of every active provider is 0$"):
+        _worker(PROVIDERS_CONFIG=config, SMART_SELECTION_STRATEGY="weighted")
+    assert _worker(PROVIDERS_CONFIG=config).providers.usable() == ("A", "B")
 
 
 def test_what_each_role_requires() -> None:
@@ -243,3 +259,48 @@ def test_what_each_role_requires() -> None:
     with pytest.raises(SettingsError, match="PROVIDERS_CONFIG: required"):
         load_gateway({"CLIENT_CONFIG": _CLIENTS})
     assert len(load_worker({"PROVIDERS_CONFIG": _PROVIDERS}).clients) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "public_url"),
+    [
+        ({}, ""),
+        ({"PUBLIC_URL": "https://sms.example.org/"}, "https://sms.example.org"),
+        ({"PUBLIC_URL": " http://10.0.0.1:9000/a/b/ "}, "http://10.0.0.1:9000/a/b"),
+    ],
+)
+def test_where_the_outside_world_reaches_the_worker(given: dict[str, str], public_url: str) -> None:
+    assert public_url == _worker(**given).public_url
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sms.example.org",
+        "ftp://sms.example.org",
+        "https://",
+        "https://sms.example.org/?hunter2",
+        "https://sms.example.org/#hunter2",
+        "https://me:hunter2@sms.example.org",
+        "https://sms.example.org/two words",
+        "https://sms.example.org/" + "x" * 1000,
+    ],
+)
+def test_a_public_url_that_is_none_is_refused_and_not_repeated(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^PUBLIC_URL: ") as caught:
+        _worker(PUBLIC_URL=value)
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_proxies_that_are_trusted() -> None:
+    told = _worker(TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.7,fd00::/8,").trusted_proxies
+
+    assert ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"] == [str(each) for each in told]
+    assert _worker().trusted_proxies == ()
+
+
+@pytest.mark.parametrize("value", ["everybody", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8 fd00::/8"])
+def test_a_proxy_that_is_no_network_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^TRUSTED_PROXIES: .* is no address and no network"):
+        _worker(TRUSTED_PROXIES=value)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,16 +118,21 @@ class _Recording(Mapping[str, str]):
 
 
 def test_the_catalogue_has_every_setting_that_is_read_and_no_other() -> None:
-    gateway, worker = _Recording(_NEEDED), _Recording(_NEEDED)
+    numbered = {"CLIENT_CONFIG": _CLIENTS, "PROVIDER1_URL": "http://carrier.test/sms"}
 
-    load_gateway(gateway)
-    load_worker(worker)
+    by_gateway, by_worker = _asked(load_gateway, _NEEDED, numbered), _asked(load_worker, _NEEDED, numbered)
 
-    readers = {Role.GATEWAY: gateway.asked - worker.asked, Role.WORKER: worker.asked}
-    readers[Role.BOTH] = gateway.asked & worker.asked
+    readers = {Role.GATEWAY: by_gateway - by_worker, Role.WORKER: by_worker, Role.BOTH: by_gateway & by_worker}
     listed = [setting for chapter in SETTINGS.values() for setting in chapter if setting.role is not Role.COMMANDS]
-    assert {setting.name for setting in listed} == gateway.asked | worker.asked
+    assert {setting.name for setting in listed} == by_gateway | by_worker
     assert [setting.name for setting in listed if setting.name not in readers[setting.role]] == []
+
+
+def _asked(load: Callable[[Mapping[str, str]], Any], *environs: Mapping[str, str]) -> set[str]:
+    recording = [_Recording(each) for each in environs]
+    for each in recording:
+        load(each)
+    return {name for each in recording for name in each.asked}
 
 
 def test_the_catalogues_defaults_are_the_defaults() -> None:

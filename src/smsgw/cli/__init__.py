@@ -3,7 +3,7 @@ the command, so that `smsgw --help` costs nothing but typer."""
 
 import typer
 
-from smsgw.cli import audit, bench, client, configuration, dead, roles
+from smsgw.cli import audit, bench, client, configuration, dead, mock_provider, providers, roles, simulate
 
 app = typer.Typer(
     name="smsgw",
@@ -14,11 +14,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 roles.register(app)
+mock_provider.register(app)
 client.register(app)
+app.add_typer(providers.app, name="providers")
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead.app, name="dead")
 audit.register(app)
 bench.register(app)
+simulate.register(app)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,8 +30,11 @@ def one_line() -> Iterator[None]:
 
 
 @contextmanager
-def starting(service: str) -> Iterator[None]:
-    """Do the same for a process whose output is a log: JSON, unless a person is looking at a terminal."""
+def starting(service: str, *, reloads: bool = False) -> Iterator[None]:
+    """Do the same for a process whose output is a log: JSON, unless a person is looking at a terminal. `reloads`: it
+    reads its files again on SIGHUP, and one that comes before it listens to it must not end it."""
+    if reloads:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         _arm_failpoints(service)
         yield

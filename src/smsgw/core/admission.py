@@ -40,6 +40,14 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Random per request: only its holder may answer, release or refund."""
 
 
+class Rate(msgspec.Struct, frozen=True):
+    """A bucket of requests over all gateways."""
+
+    name: str
+    per_second: float
+    """Above 0."""
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one request asks of the limits store before its publish."""
 
@@ -48,9 +56,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     claim: Claim | None = None
     daily_quota: int | None = None
     """None: unlimited, nothing is counted. Also None for a request that the gate refuses: it uses no quota."""
-    rate: float = 0
-    """Requests per second over all gateways, 0 for none."""
-    rate_name: str = "ingress"
+    rates: tuple[Rate, ...] = ()
+    """One token of each, or of none: a request that one of them refuses costs the others nothing."""
+
+
+class Limited(msgspec.Struct, frozen=True):
+    """The rate that refused a request, and how many requests its bucket counted against it."""
+
+    rate: Rate
+    current_count: int
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +77,8 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     quota_day: str | None = None
     """The UTC day (YYYY-MM-DD) whose counter holds this request's unit."""
     retry_after_seconds: int = 1
+    limited: Limited | None = None
+    """The first rate of the ask that had no token left; only with RATE_LIMITED."""
 
     @property
     def is_admitted(self) -> bool:

@@ -7,7 +7,8 @@ import msgspec
 
 from smsgw.core import backoff
 from smsgw.core.failure import POLICIES, LookUp, LookUpResult, Outcome, SendResult
-from smsgw.core.lifecycle import Change, Timers, begin, fail, finish, requeue, sent, step, unknown
+from smsgw.core.lanes import lane_of
+from smsgw.core.lifecycle import Change, Timers, answered, begin, fail, finish, park, requeue, sent, step, unknown
 from smsgw.core.message import Attempt, Event, EventType, Message, Reason, Status
 from smsgw.core.routing import NoCandidate
 
@@ -27,6 +28,10 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     left: tuple[str, ...]
     refusals: tuple[Refusal, ...] = ()
+    limited: tuple[str, ...] = ()
+    """Who could not be asked in this round, being at his limit or behind an open circuit: another round may."""
+    awaited: str | None = None
+    """The first of them who is only at his limit: when nobody else is left, the message waits for him."""
 
 
 class LookUpDue(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,15 +45,22 @@ def start(
     message: Message, candidates: Sequence[str] | NoCandidate, now: datetime, *, timers: Timers, jitter: float
 ) -> tuple[Change, Round | None]:
     """Start a round for a message that is due, or end it: expired, out of attempts, nobody to ask."""
-    if _is_over(message, now):
-        return fail(message, _expired(message), now), None
-    if message.attempts_made >= timers.max_attempts:
-        return fail(message, Reason.MAX_ATTEMPTS, now), None
+    if (over := ended(message, now, timers=timers)) is not None:
+        return over, None
     if isinstance(candidates, NoCandidate):
         if candidates.is_final:
             return fail(message, candidates.reason, now), None
         return _retry(message, Round(left=()), now, timers=timers, jitter=jitter, reason=candidates.reason), None
     return begin(message, candidates[0], now, timers), Round(left=tuple(candidates[1:]))
+
+
+def ended(message: Message, now: datetime, *, timers: Timers) -> Change | None:
+    """Return the end of a message that is due and may not be sent any more, or None."""
+    if _is_over(message, now):
+        return fail(message, _expired(message), now)
+    if message.attempts_made >= timers.max_attempts:
+        return fail(message, Reason.MAX_ATTEMPTS, now)
+    return None
 
 
 def decide(
@@ -63,7 +75,7 @@ def decide(
     can_look_up: bool,
 ) -> tuple[Change, Round | None]:
     """Turn a provider's answer into the next state; a Round comes back when another provider is to be asked now."""
-    ended = finish(attempt, result.outcome, now, provider_message_id=result.provider_message_id, detail=result.detail)
+    ended = answered(attempt, result, now)
     if result.outcome is Outcome.ACCEPTED:
         return sent(message, ended, now, timers), None
     if result.outcome is Outcome.UNKNOWN:
@@ -73,8 +85,8 @@ def decide(
         reason = Reason(result.outcome.value)
         return fail(message, reason, now, finished=ended, details=_why(result)), None
     refusal = Refusal(attempt.provider, result.outcome, result.retry_after)
-    walked = Round(left=round_.left, refusals=(*round_.refusals, refusal))
-    if not walked.left and not any(POLICIES[each.outcome].same_later for each in walked.refusals):
+    walked = msgspec.structs.replace(round_, refusals=(*round_.refusals, refusal))
+    if not (walked.left or walked.limited or any(POLICIES[each.outcome].same_later for each in walked.refusals)):
         return fail(message, Reason.REJECTED, now, finished=ended, details=_why(result)), None
     if _is_over(message, now):
         return fail(message, _expired(message), now, finished=ended), None
@@ -82,6 +94,8 @@ def decide(
         return fail(message, Reason.MAX_ATTEMPTS, now, finished=ended), None
     if walked.left:
         return _next_provider(message, ended, walked, now, timers, _why(result))
+    if walked.awaited is not None:
+        return _wait_for_room(message, ended, walked, walked.awaited, now), None
     return _retry(message, walked, now, timers=timers, jitter=jitter, finished=ended), None
 
 
@@ -186,7 +200,15 @@ def _next_provider(
     refused = tuple(dict.fromkeys((*message.refused, *_unwilling(walked))))
     leased = msgspec.structs.replace(change.message, refused=refused)
     merged = msgspec.structs.replace(change, message=leased, finished=ended, events=(switched, *change.events))
-    return merged, Round(left=tuple(left), refusals=walked.refusals)
+    return merged, msgspec.structs.replace(walked, left=tuple(left))
+
+
+def _wait_for_room(message: Message, ended: Attempt, walked: Round, awaited: str, now: datetime) -> Change:
+    """Let the message wait in the lane of the next provider: those who refused it are not asked again before him."""
+    refused = tuple(dict.fromkeys((*message.refused, *_unwilling(walked))))
+    told = msgspec.structs.replace(message, refused=refused)
+    lane = lane_of((awaited,), (), (awaited,))
+    return park(told, lane, Reason.PROVIDER_AT_LIMIT, now, finished=ended, prefer=awaited)
 
 
 def _retry(
@@ -232,7 +254,7 @@ def _not_before(walked: Round, timers: Timers) -> timedelta:
     """How long everybody who may be asked again has told us to wait; hostile values are clamped to the cap."""
     later = [each for each in walked.refusals if POLICIES[each.outcome].same_later]
     waits = [each.retry_after for each in later if each.retry_after is not None]
-    if not waits or len(waits) < len(later):
+    if walked.limited or not waits or len(waits) < len(later):
         return timedelta(0)
     return min(timers.retry_max, max(min(waits), timedelta(0)))
 

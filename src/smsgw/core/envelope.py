@@ -37,6 +37,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     providers_original: Annotated[tuple[str, ...], Meta(max_length=16)] | UnsetType = UNSET
     config_fingerprint: ConfigFingerprint = ConfigFingerprint()
     idempotency_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)] | UnsetType = UNSET
+    sender: Annotated[str, Meta(min_length=1, max_length=16)] | None = None
 
 
 class Poison(msgspec.Struct, frozen=True):
@@ -106,6 +107,7 @@ def _field_with_nul(envelope: Envelope) -> str | None:
         "client_key": envelope.client_key,
         "providers_effective": "".join(envelope.providers_effective),
         "providers_original": "".join(envelope.providers_original or ()),
+        "sender": envelope.sender or "",
         "config_fingerprint": envelope.config_fingerprint.clients + envelope.config_fingerprint.providers,
     }
     return next((name for name, value in strings.items() if "\x00" in value), None)

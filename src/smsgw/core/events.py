@@ -3,17 +3,19 @@
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
+from smsgw.core.fact import Fact as Fact
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Status
+from smsgw.core.provider_events import AttemptFinished as AttemptFinished
+from smsgw.core.provider_events import BindMoved as BindMoved
+from smsgw.core.provider_events import CircuitMoved as CircuitMoved
+from smsgw.core.provider_events import CostTold as CostTold
+from smsgw.core.provider_events import HealthSeen as HealthSeen
+from smsgw.core.provider_events import InboundDropped as InboundDropped
+from smsgw.core.provider_events import LanesSeen as LanesSeen
+from smsgw.core.provider_events import ProviderThrottled as ProviderThrottled
 from smsgw.core.providers import Providers
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all facts; a listener that does not know one ignores it."""
-
 
 # --- gateway ----------------------------------------------------------------------------------------------------------
 
@@ -25,6 +27,8 @@ class RequestAccepted(Fact, frozen=True, kw_only=True):
     client_key: str
     to: str
     """Unmasked; listeners mask it."""
+    country: str
+    """ISO 3166, or ZZ."""
     seconds: float
     is_takeover: bool = False
 
@@ -65,6 +69,19 @@ class HeartbeatFailed(Fact, frozen=True, kw_only=True):
     retry_in_seconds: float
 
 
+class QueueFilled(Fact, frozen=True, kw_only=True):
+    """More waits at the broker than MAX_QUEUE_DEPTH: the gateway turns requests away until it has room again."""
+
+    depth: int
+    limit: int
+
+
+class QueueHasRoom(Fact, frozen=True, kw_only=True):
+    """The queue is below MAX_QUEUE_DEPTH again, or nobody can see any more whether it is."""
+
+    limit: int
+
+
 class LedgerNoteLost(Fact, frozen=True, kw_only=True):
     """A message was accepted, and the limits store could not note it: the audit knows one id less."""
 
@@ -82,16 +99,14 @@ class MessageMoved(Fact, frozen=True, kw_only=True):
     """From created_at to this commit, when the message became SENT."""
 
 
-class AttemptFinished(Fact, frozen=True, kw_only=True):
-    """A provider answered, or did not."""
+class OperatorActed(Fact, frozen=True, kw_only=True):
+    """Somebody with an `ops` key reset what is known of a provider's health, reset the distribution's counts, or sent
+    directly through a provider."""
 
-    tracking_id: UUID
+    action: str
+    """`health.reset`, `distribution.reset` or `direct.send`."""
     client_key: str
-    provider: str
-    number: int
-    outcome: Outcome
-    seconds: float
-    detail: str | None = None
+    provider: str | None = None
 
 
 class CopyDropped(Fact, frozen=True, kw_only=True):
@@ -210,6 +225,14 @@ class BacklogSeen(Fact, frozen=True, kw_only=True):
     """How many messages wait in the database, by status."""
 
     counts: dict[Status, int]
+
+
+class SimulatorChanged(Fact, frozen=True, kw_only=True):
+    """A simulated provider was told to behave otherwise while it runs."""
+
+    provider: str
+    changes: tuple[str, ...]
+    """The names of what changed."""
 
 
 class Crashed(Fact, frozen=True, kw_only=True):

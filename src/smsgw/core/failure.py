@@ -63,6 +63,14 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     """For people: the provider's code or the transport's complaint; never a credential, a text or a full number."""
     retry_after: timedelta | None = None
+    part_ids: tuple[str, ...] = ()
+    """The ids of all parts of a long message, in order, where the vendor reports each part by an id of its own; the
+    first is `provider_message_id`."""
+    segments: int | None = None
+    """As the vendor counts them."""
+    price: str | None = None
+    """What it costs, a decimal number; `currency` is its ISO 4217 code."""
+    currency: str | None = None
 
 
 class LookUp(StrEnum):

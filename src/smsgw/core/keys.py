@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from smsgw.core.sender import problem_of_senders
+
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _STRANGE_FIELD = re.compile(r"unknown field `(?![a-z_]{1,16}`).*`", re.DOTALL)
 _PUBLIC_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -24,6 +26,8 @@ class ClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Accepted messages per UTC day; null is unlimited, 0 is none."""
     id: str | None = None
     scopes: tuple[str, ...] = ("send",)
+    senders: Annotated[tuple[str, ...], Meta(max_length=1000)] | None = None
+    """What it may give as `sender`; `*` among them: anything; None: it may not choose."""
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     daily_quota: int | None
     scopes: frozenset[str]
+    senders: frozenset[str] | None = None
+    """See ClientConfig."""
 
 
 SCOPES = frozenset({"send", "ops"})
@@ -104,10 +110,13 @@ def _client(entry: ClientConfig, digest: bytes, number: int) -> Client:
         raise ClientConfigError(f"entry {number} ({entry.name}): unknown scope {min(unknown)!r}")
     if entry.id is not None and not _PUBLIC_ID.fullmatch(entry.id):
         raise ClientConfigError(f"entry {number} ({entry.name}): an id is 1 to 64 of A-Z a-z 0-9 . _ -")
+    if problem := problem_of_senders(entry.senders or ()):
+        raise ClientConfigError(f"entry {number} ({entry.name}): {problem}")
     return Client(
         client_key=entry.id or digest.hex()[:12],
         name=entry.name,
         is_active=entry.is_active,
         daily_quota=entry.daily_quota,
         scopes=frozenset(entry.scopes),
+        senders=None if entry.senders is None else frozenset(entry.senders),
     )

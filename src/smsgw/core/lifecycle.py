@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 
-from smsgw.core.failure import Outcome
+from smsgw.core.costs import currency_of, price_of, segments_of
+from smsgw.core.failure import Outcome, SendResult
 from smsgw.core.message import Attempt, Event, EventType, Message, Reason, Status
+from smsgw.core.parts import distinct
 
 TRANSITIONS: dict[Status | None, frozenset[Status]] = {
     None: frozenset({Status.QUEUED, Status.PROCESSING, Status.FAILED}),
@@ -52,9 +54,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def step(message: Message, now: datetime, status: Status, **fields: Any) -> Message:
-    """Return the message in its next state with the next fence; raises ValueError for an edge that does not exist."""
+    """Return the message in its next state with the next fence; raises ValueError for an edge that does not exist.
+    Every step takes it out of its lane."""
     if status not in TRANSITIONS[message.status]:
         raise ValueError(f"{message.status} -> {status} is not a transition")
+    fields.setdefault("lane", None)
     return msgspec.structs.replace(message, status=status, updated_at=now, fence=message.fence + 1, **fields)
 
 
@@ -150,9 +154,51 @@ def requeue(
     return Change(message=waiting, finished=finished, events=(event,), previous=message.status)
 
 
+def park(
+    message: Message,
+    lane: str,
+    reason: Reason,
+    now: datetime,
+    *,
+    finished: Attempt | None = None,
+    prefer: str | None = None,
+) -> Change:
+    """Let a message wait in a lane until one of its providers has room for it; its timer is its expiry."""
+    is_new = message.reason != reason or message.lane is None
+    waiting = step(
+        message,
+        now,
+        Status.QUEUED,
+        reason=reason,
+        due_at=message.expires_at,
+        lane=lane,
+        prefer=prefer or message.prefer,
+        absences=0,
+    )
+    event = Event(EventType.QUEUED, now, details={"because": reason.value, "waits_for": lane})
+    events = (event,) if is_new else ()
+    return Change(message=waiting, finished=finished, events=events, previous=message.status)
+
+
 def finish(attempt: Attempt, outcome: Outcome, now: datetime, **fields: Any) -> Attempt:
     """Return the attempt with its outcome."""
     return msgspec.structs.replace(attempt, outcome=outcome, finished_at=now, **fields)
+
+
+def answered(attempt: Attempt, result: SendResult, now: datetime) -> Attempt:
+    """Return the attempt with everything that a provider's answer told."""
+    part_ids = distinct(result.part_ids)
+    return finish(
+        attempt,
+        result.outcome,
+        now,
+        provider_message_id=result.provider_message_id or (part_ids[0] if part_ids else None),
+        detail=result.detail,
+        part_ids=part_ids,
+        segments=segments_of(result.segments),
+        price=price_of(result.price),
+        currency=currency_of(result.currency),
+    )
 
 
 def _unknown_details(attempt: Attempt) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     NO_REPORT = "no_report"
     RETRY_SCHEDULED = "retry_scheduled"
+    PROVIDER_AT_LIMIT = "provider_at_limit"
+    CIRCUIT_OPEN = "circuit_open"
     UNDELIVERED = "undelivered"
     REPORTED_FAILED = "reported_failed"
     REPORTED_REJECTED = "reported_rejected"
@@ -74,6 +76,21 @@ class ReportStatus(IntEnum):
         """The lower-case word used on the wire and in tables."""
         return self.name.lower()
 
+    @property
+    def is_final(self) -> bool:
+        """Whether no other is to be expected, though a positive one may still correct a negative one."""
+        return self >= ReportStatus.REJECTED
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether it says that the SMS will not arrive."""
+        return ReportStatus.REJECTED <= self <= ReportStatus.UNDELIVERED
+
+    @property
+    def proves_acceptance(self) -> bool:
+        """Whether it says that the provider had taken the SMS."""
+        return self not in (ReportStatus.REJECTED, ReportStatus.FAILED)
+
 
 class Event(msgspec.Struct, frozen=True):
     """One line of a message's story."""
@@ -95,6 +112,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     provider_message_id: str | None = None
     detail: str | None = None
     report: ReportStatus | None = None
+    part_ids: tuple[str, ...] = ()
+    """See SendResult."""
+    segments: int | None = None
+    price: str | None = None
+    currency: str | None = None
 
     @property
     def is_undecided(self) -> bool:
@@ -128,8 +150,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     """Providers that will not take this message; no later round asks them again."""
     duplicate_risk: bool = False
+    lane: str | None = None
+    """What a QUEUED message waits for beside its timer: a provider with room for it (core/lanes.py)."""
     absences: int = 0
     """How often in a row the provider of the UNKNOWN attempt said that it does not know our reference."""
+    sender: str | None = None
+    """Whom the text shall come from, as the caller asked; None: the provider's default."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Which part of a long message a report is about, from 1, and of how many."""
+
+    number: int
+    total: int
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +175,12 @@ class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     dedupe_key: str
     """Equal for equal reports of one provider, however often it sends them."""
+    part: Part | None = None
+    """Where each part is reported alone under the message's own id; final only when the reports of all parts are."""
+    segments: int | None = None
+    price: str | None = None
+    """Of the whole message, see SendResult: some vendors tell it only here."""
+    currency: str | None = None
 
 
 class ReceivedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,11 +197,13 @@ class Told(msgspec.Struct, frozen=True):
     provider: str
     status: ReportStatus
     message_id: str | None
+    part: Part | None = None
 
     @classmethod
     def by(cls, received: ReceivedReport) -> "Told":
         """Return what this report tells."""
-        return cls(received.provider, received.report.status, received.report.provider_message_id)
+        report = received.report
+        return cls(received.provider, report.status, report.provider_message_id, report.part)
 
 
 class NotApplied(Enum):

@@ -1,6 +1,9 @@
-"""Every port on one page: what the rooms ask of the world. Each has an in-memory double and one contract suite."""
+"""Every port on one page: what the rooms ask of the world. Each has an in-memory double and one contract suite.
 
-from collections.abc import Callable, Sequence
+The port `Traffic`, what workers share about providers, is with its terms in core/traffic.py.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,7 +14,18 @@ from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome
 from smsgw.core.backlog import Backlog, DeadLetter
 from smsgw.core.failure import LookUpResult, SendResult
 from smsgw.core.lifecycle import Change
-from smsgw.core.message import Attempt, DeliveryReport, Event, Message, NotApplied, ReceivedReport, Status, Told
+from smsgw.core.message import Attempt, DeliveryReport, Message, NotApplied, ReceivedReport, Status, Told
+from smsgw.core.records import AppliedReport as AppliedReport
+from smsgw.core.records import Arrival as Arrival
+from smsgw.core.records import GatewayBeat as GatewayBeat
+from smsgw.core.records import RequestFilter as RequestFilter
+from smsgw.core.records import RequestPage as RequestPage
+from smsgw.core.records import Story as Story
+from smsgw.core.webhook import Forged as Forged
+from smsgw.core.webhook import ReportRequest as ReportRequest
+from smsgw.core.webhook import Unproved as Unproved
+from smsgw.core.webhook import Unreadable as Unreadable
+from smsgw.core.webhook import WrongMethod as WrongMethod
 
 Clock = Callable[[], datetime]
 """Returns now, aware, in UTC."""
@@ -97,43 +111,8 @@ class QueueAdmin(Protocol):
 # --- store ------------------------------------------------------------------------------------------------------------
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A message at intake: its first Change (QUEUED, leased PROCESSING with its intent, or FAILED)."""
-
-    change: Change
-    idempotency_hash: str | None = None
-
-
-class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one inbox row: the Change it made, or None when it waits or no message of ours fits (yet)."""
-
-    received: ReceivedReport
-    change: Change | None
-    is_waiting: bool = False
-    is_given_up: bool = False
-
-
 Decide = Callable[[Message, Sequence[Attempt], frozenset[Told], ReceivedReport], Change | NotApplied]
 """What a report does to its message, of which `frozenset[Told]` was told before."""
-
-
-class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the status API tells about one message."""
-
-    message: Message
-    attempts: tuple[Attempt, ...]
-    events: tuple[Event, ...]
-
-
-class GatewayBeat(msgspec.Struct, frozen=True, kw_only=True):
-    """The last heartbeat of one gateway instance."""
-
-    service: str
-    instance: str
-    interval_seconds: float
-    ts: datetime
-    clients_fingerprint: str
-    providers_fingerprint: str
 
 
 class StoreUnavailableError(Exception):
@@ -167,19 +146,31 @@ class Store(Protocol):
     ) -> Sequence[tuple[Message, Any]]:
         """Take due messages (`due_at <= now`, oldest first) that nobody else is taking, ask the pure `plan` (message,
         its newest attempt) for what to do, and commit. A plan is a Change, or anything with an attribute `change`; both
-        come back as (the message before, the plan)."""
+        come back as (the message before, the plan). A plan that is None leaves the message as it is."""
+
+    async def claim_lane(
+        self, lane: str, *, limit: int, plan: Callable[[Message, Attempt | None], Any]
+    ) -> Sequence[tuple[Message, Any]]:
+        """Take the oldest messages (created_at) of a lane, whatever their timer, as `claim` does."""
+
+    async def lanes(self) -> Sequence[str]:
+        """Return every lane in which messages wait; cheap, however many they are."""
+
+    async def requests(self, wanted: RequestFilter, *, before: int | None, limit: int) -> RequestPage:
+        """Return messages newest first, at most `limit`; `before` continues a page (RequestPage.next_before)."""
 
     async def store_reports(self, reports: Sequence[ReceivedReport]) -> int:
         """Commit verified reports to the inbox; return how many were new (a known dedupe_key is not)."""
 
     async def apply_reports(self, *, now: datetime, limit: int, decide: Decide) -> Sequence[AppliedReport]:
         """Apply due inbox rows under the lock of their messages. A report's message is the one with an attempt of its
-        message id, else its reference, else the one that an earlier report with its message id was applied to. What is
-        too early is tried again every second; what matches nothing after 1, 5, 30 and 300 s and then every 300 s, and
-        it is given up (and kept) 24 h after it came."""
+        message id, be it that of a part, else its reference, else the one that an earlier report with its message id
+        was applied to. What is too early is tried again every second; what matches nothing after 1, 5, 30 and 300 s and
+        then every 300 s, and it is given up (and kept) 24 h after it came."""
 
-    async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
-        """Return a message of this client with attempts and events, oldest first; None for any other id."""
+    async def story(self, tracking_id: UUID, client_key: str | None) -> Story | None:
+        """Return a message of this client (None: of any) with attempts and events, oldest first; None for any other
+        id."""
 
     async def store_beat(self, beat: GatewayBeat) -> None: ...
 
@@ -222,7 +213,7 @@ class Limits(Protocol):
         """Read only: what `admit` would say to this claim, FRESH also for a claim that a retry may take over."""
 
     async def admit(self, ask: Ask) -> Admission:
-        """Claim the key (if any), then take ingress rate, then reserve quota: spec section 3, steps 2, 4, 6."""
+        """Claim the key (if any), then take the rates, then reserve quota: spec section 3, steps 2, 4, 6."""
 
     async def answer(self, claim: Claim, *, status: int, body: bytes, ttl_seconds: int, confirmed: UUID | None) -> None:
         """Store the response if the claim is still ours; note a confirmed publish in the audit ledger either way."""
@@ -255,27 +246,15 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     validity_seconds: int
     """The remaining time to live, at least 1."""
+    asked_at: datetime
+    """Now: what a request carries that is dated, in its signature, its token, or the moment of its expiry."""
+    sender: str | None = None
+    """Whom the text comes from: a number in E.164, a short code, or 1 to 11 letters and digits; None: the vendor's
+    default for the account."""
 
 
-class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook call as it came in, unverified."""
-
-    headers: Sequence[tuple[str, str]]
-    """Names lower-cased."""
-    body: bytes
-    query: str = ""
-
-
-class Forged(msgspec.Struct, frozen=True):
-    """The report is not the provider's; nothing of its body was read."""
-
-    why: str
-
-
-class Unreadable(msgspec.Struct, frozen=True):
-    """The report is authentic but says nothing that can be used."""
-
-    why: str
+Keep = Callable[[Sequence[DeliveryReport]], Awaitable[bool]]
+"""Commits reports to the inbox; False when the store did not take them: then they have to come again."""
 
 
 class Provider(Protocol):
@@ -291,7 +270,11 @@ class Provider(Protocol):
 
     async def look_up(self, reference: UUID) -> LookUpResult: ...
 
-    def read_report(self, request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
+    async def read_report(self, request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
         """Verify, then parse."""
+
+    async def run(self, keep: Keep, observer: Observer) -> None:
+        """Hold open what the provider needs beside single calls, until cancelled (and 2 s longer at most); return
+        at once when that is nothing. A report that comes over it is confirmed only after `keep` was True."""
 
     async def close(self) -> None: ...

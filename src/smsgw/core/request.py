@@ -1,26 +1,43 @@
 """A send request: from bytes to a value that keeps every rule, or to a refusal that names what is wrong."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from smsgw.core.phone import is_e164
+from smsgw.core.body import (
+    REPEATED,
+    TOO_LARGE,
+    Malformed,
+    canonical,
+    is_too_large,
+    not_json,
+    read_object,
+    repeats_a_name,
+)
+from smsgw.core.phone import Numbers
+from smsgw.core.text import Cost
+from smsgw.core.wishes import (
+    MAX_TEXT,
+    Priced,
+    TextRules,
+    Wishes,
+    count_given,
+    priced,
+    wrong_max_segments,
+    wrong_sender,
+    wrong_wishes,
+)
 
-MAX_DEPTH = 64
 MAX_PROVIDERS = 16
-MAX_TEXT = 1000
 MAX_NAME = 255
 """Of a provider's requested name; whether there is one of that name, the gate says."""
-MAX_INTEGER = 2**63 - 1
-_BOM = b"\xef\xbb\xbf"
-_TOO_LARGE = "the body has a number beyond 64 bits"
-_REPEATED = "a name stands twice in the JSON object"
+MAX_REPORTED = 20
+"""Fields that a refusal names."""
 
 
-class SendBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SendBody(Wishes, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The body of `POST /api/v1/sms/send`, as given: nothing filled in."""
 
     to: str
@@ -37,20 +54,28 @@ class TtlBounds(msgspec.Struct, frozen=True):
     high: int
 
 
+class Rules(msgspec.Struct, frozen=True):
+    """What the configuration says of requests."""
+
+    ttl: TtlBounds
+    numbers: Numbers = Numbers()
+    texts: TextRules = TextRules()
+
+
 class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request that keeps every rule, defaults filled in. `canonical` is what its fingerprint is made of."""
 
     to: str
+    """In E.164, however it was written."""
     text: str
+    """As it will be sent, smart encoding done."""
+    cost: Cost
+    """Of that text."""
     providers: tuple[str, ...] | None
     ttl_seconds: int
     canonical: bytes
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """The body is not JSON of the right shape at all (400); it has no fingerprint."""
-
-    why: str
+    sender: str | None = None
+    """Of the right form; whether this client may use it, is not said yet."""
 
 
 class Invalid(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,139 +86,92 @@ class Invalid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decode_body = msgspec.json.Decoder(SendBody).decode
-_decode_any = msgspec.json.Decoder().decode
-_canonical = msgspec.json.Encoder(order="sorted").encode
 
 
-def read_send_request(body: bytes, bounds: TtlBounds) -> SendRequest | Invalid | Malformed:
-    """Decode and validate one body; never raises for an input."""
-    if problem := _not_json(body):
+def read_send_request(body: bytes, rules: Rules) -> SendRequest | Invalid | Malformed:
+    """Decode and validate one body of the first door; never raises for an input."""
+    if problem := not_json(body):
         return Malformed(problem)
     try:
         given = _decode_body(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _explain(body, bounds)
-    if _is_too_large(given.ttl_seconds):
-        return Malformed(_TOO_LARGE)
-    fields = _broken_rules(given.to, given.text, given.providers, given.ttl_seconds, bounds)
-    if fields:
-        return Invalid(fields=fields, canonical=_canonical(given))
-    if _may_repeat_a_name(body, given) and _repeats_a_name(body):
-        return Malformed(_REPEATED)
-    return SendRequest(
-        to=given.to,
-        text=given.text,
-        providers=tuple(given.providers) if given.providers is not UNSET else None,
-        ttl_seconds=given.ttl_seconds if given.ttl_seconds is not UNSET else bounds.default,
-        canonical=_canonical(given),
-    )
-
-
-def _not_json(body: bytes) -> str | None:
-    """Find what the decoder would not say, or not survive: a byte order mark, bad UTF-8, a tower of brackets."""
-    if not body:
-        return "the body is empty"
-    if body.startswith(_BOM):
-        return "the body begins with a byte order mark"
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return "the body is not UTF-8"
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
-        return f"the JSON is nested deeper than {MAX_DEPTH}"
-    return None
-
-
-def _depth(body: bytes) -> int:
-    """Return how deep brackets nest outside of strings."""
-    depth = deepest = 0
-    in_string = is_escaped = False
-    for byte in body:
-        if in_string:
-            if is_escaped:
-                is_escaped = False
-            elif byte == 0x5C:
-                is_escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
-
-
-def _is_too_large(value: Any) -> bool:
-    """Whether an integer beyond 64 bits is anywhere in a value, which nests at most MAX_DEPTH deep."""
-    if isinstance(value, dict):
-        return any(map(_is_too_large, value.values()))
-    if isinstance(value, list):
-        return any(map(_is_too_large, value))
-    return isinstance(value, int) and not -MAX_INTEGER - 1 <= value <= MAX_INTEGER
-
-
-def _may_repeat_a_name(body: bytes, given: SendBody) -> bool:
-    """Whether the body of a valid request has more colons than its members and its text account for. The decoder takes
-    the last of two members with one name, somebody in front of us perhaps the first. Counting is a fraction of the cost
-    of parsing again."""
-    members = 2 + (given.providers is not UNSET) + (given.ttl_seconds is not UNSET)
-    # A colon may be escaped, too: then the count proves nothing.
-    return body.count(b":") != members + given.text.count(":") or b"\\u003" in body
-
-
-def _repeats_a_name(body: bytes) -> bool:
-    """Whether the outermost object, which is known to be one, has two members with one name."""
-    members = json.loads(body.decode(), object_pairs_hook=list)
-    return len({name for name, _ in members}) < len(members)
-
-
-def _explain(body: bytes, bounds: TtlBounds) -> Invalid | Malformed:
-    """Say why a body did not fit, field by field where it is at least an object."""
-    try:
-        given = _decode_any(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return Malformed(f"the body is not JSON: {_brief(error)}")
-    if not isinstance(given, dict):
-        return Malformed("the body is not a JSON object")
-    if _is_too_large(given):
-        return Malformed(_TOO_LARGE)
-    if _repeats_a_name(body):
-        return Malformed(_REPEATED)
-    known = SendBody.__struct_fields__
-    fields = {str(name)[:64]: "unknown field" for name in given if name not in known}
-    fields |= {name: "required" for name in ("to", "text") if name not in given}
-    fields |= _broken_rules(
-        given.get("to", UNSET),
-        given.get("text", UNSET),
-        given.get("providers", UNSET),
-        given.get("ttl_seconds", UNSET),
-        bounds,
-    )
-    return Invalid(fields=dict(list(fields.items())[:20]), canonical=_canonical(given))
-
-
-def _broken_rules(to: Any, text: Any, providers: Any, ttl_seconds: Any, bounds: TtlBounds) -> dict[str, str]:
-    checks = {
-        "to": _wrong_to(to),
-        "text": _wrong_text(text),
-        "providers": _wrong_providers(providers),
-        "ttl_seconds": _wrong_ttl(ttl_seconds, bounds),
+        return _explain(body, rules)
+    if is_too_large(given.ttl_seconds) or is_too_large(given.max_segments):
+        return Malformed(TOO_LARGE)
+    to = rules.numbers.e164(given.to)
+    text = read_text(given.text, given, rules.texts)
+    fields = {
+        name: problem
+        for name, problem in (
+            ("to", None if to else rules.numbers.mistake(given.to)),
+            ("text", None if isinstance(text, Priced) else text),
+            ("providers", _wrong_providers(given.providers)),
+            ("ttl_seconds", _wrong_ttl(given.ttl_seconds, rules.ttl)),
+            ("sender", wrong_sender(given.sender)),
+            ("max_segments", wrong_max_segments(given.max_segments)),
+        )
+        if problem
     }
-    return {name: problem for name, problem in checks.items() if problem}
+    if fields or to is None or not isinstance(text, Priced):
+        return Invalid(fields=fields, canonical=canonical(given))
+    members = 2 + (given.providers is not UNSET) + (given.ttl_seconds is not UNSET) + count_given(given)
+    if repeats_a_name(body, members=members, text=given.text):
+        return Malformed(REPEATED)
+    return SendRequest(
+        to=to,
+        text=text.text,
+        cost=text.cost,
+        providers=tuple(given.providers) if given.providers is not UNSET else None,
+        ttl_seconds=given.ttl_seconds if given.ttl_seconds is not UNSET else rules.ttl.default,
+        canonical=canonical(given),
+        sender=given.sender if given.sender is not UNSET else None,
+    )
 
 
-def _wrong_to(to: Any) -> str | None:
-    if to is UNSET:
+def _explain(body: bytes, rules: Rules) -> Invalid | Malformed:
+    def problems(given: Mapping[str, Any]) -> dict[str, str | None]:
+        return {
+            "to": wrong_number(given.get("to", UNSET), rules.numbers),
+            "text": wrong_text(given.get("text", UNSET)),
+            "providers": _wrong_providers(given.get("providers", UNSET)),
+            "ttl_seconds": _wrong_ttl(given.get("ttl_seconds", UNSET), rules.ttl),
+            **wrong_wishes(given),
+        }
+
+    return explain(body, problems, required=("to", "text"))
+
+
+def explain(
+    body: bytes, problems: Callable[[Mapping[str, Any]], Mapping[str, str | None]], *, required: Sequence[str]
+) -> Invalid | Malformed:
+    """Say why a body did not fit, field by field where it is at least an object. `problems` names every field that
+    there is, with what is wrong with it."""
+    given = read_object(body)
+    if isinstance(given, Malformed):
+        return given
+    found = problems(given)
+    fields = {name[:64]: "unknown field" for name in given if name not in found}
+    fields |= {name: "required" for name in required if name not in given}
+    fields |= {name: problem for name, problem in found.items() if problem}
+    return Invalid(fields=dict(list(fields.items())[:MAX_REPORTED]), canonical=canonical(given))
+
+
+def wrong_number(number: Any, numbers: Numbers) -> str | None:
+    """Return what is wrong with a number, or None, also where there is none."""
+    if number is UNSET:
         return None
-    if not isinstance(to, str):
+    if not isinstance(number, str):
         return "must be a string"
-    return None if is_e164(to) else "must be E.164: + and 7 to 15 digits, e.g. +989121234567"
+    return numbers.mistake(number)
 
 
-def _wrong_text(text: Any) -> str | None:
+def read_text(text: str, wishes: Wishes, rules: TextRules) -> Priced | str:
+    """Return a text as it will be sent, or what is wrong with it."""
+    return wrong_text(text) or priced(text, wishes, rules)
+
+
+def wrong_text(text: Any) -> str | None:
+    """Return what is wrong with a text, or None, also where there is none."""
     if text is UNSET:
         return None
     if not isinstance(text, str):
@@ -222,7 +200,3 @@ def _wrong_ttl(ttl_seconds: Any, bounds: TtlBounds) -> str | None:
     if not isinstance(ttl_seconds, int) or isinstance(ttl_seconds, bool):
         return "must be a whole number"
     return None if bounds.low <= ttl_seconds <= bounds.high else f"must be {bounds.low} to {bounds.high}"
-
-
-def _brief(error: Exception) -> str:
-    return "nested too deep" if isinstance(error, RecursionError) else str(error)[:120]

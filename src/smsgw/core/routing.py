@@ -1,12 +1,16 @@
 """Which providers a message may be sent through, in which order."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from smsgw.core.message import Reason
 from smsgw.core.providers import Providers
+from smsgw.core.turns import order_at, sequence_name
+
+Shares = tuple[tuple[str, int], ...]
 
 
 class Strategy(StrEnum):
@@ -17,6 +21,14 @@ class Strategy(StrEnum):
     WEIGHTED = "weighted"
 
 
+def weight_problem(providers: Providers, strategy: Strategy) -> str | None:
+    """Return what is wrong with the weights, or None: with 0 everywhere nobody would ever be chosen."""
+    active = [name for name in providers if providers[name].is_active]
+    if strategy is not Strategy.WEIGHTED or not active or any(providers[name].weight for name in active):
+        return None
+    return "SMART_SELECTION_STRATEGY is weighted, and the weight of every active provider is 0"
+
+
 class NoCandidate(msgspec.Struct, frozen=True):
     """Nobody may be asked. `is_final` means that waiting cannot help: the caller chose the providers himself."""
 
@@ -24,65 +36,111 @@ class NoCandidate(msgspec.Struct, frozen=True):
     is_final: bool
 
 
-class Router:
-    """Chooses candidates. Its only state is whose turn it is among equals, so it needs no clock and no dice."""
+class Candidates(tuple[str, ...]):
+    """Whom to ask, first first. `is_open`: behind a circuit that is open, all of them; the message waits for one."""
 
-    def __init__(self, providers: Providers, *, strategy: Strategy, default_priority: int) -> None:
-        self._providers = providers
+    __slots__ = ()
+    is_open = False
+
+
+class OpenCandidates(Candidates):
+    """Candidates that nobody may be asked now."""
+
+    __slots__ = ()
+    is_open = True
+
+
+class LocalTurns:
+    """Positions that nobody shares: each sequence begins with 0 in this process."""
+
+    def __init__(self) -> None:
+        self._positions: Counter[str] = Counter()
+
+    def __call__(self, sequence: str) -> int:
+        """Take the next position."""
+        self._positions[sequence] += 1
+        return self._positions[sequence] - 1
+
+
+def everybody_is_well(_provider: str, _country: str) -> bool:
+    """Allow every call: where no health is kept."""
+    return True
+
+
+class Router:
+    """Chooses candidates. It needs no clock and no dice: whose turn it is and who is well, it is told."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        *,
+        strategy: Strategy,
+        default_priority: int,
+        allows: Callable[[str, str], bool] = everybody_is_well,
+        turn: Callable[[str], int] | None = None,
+    ) -> None:
+        """`allows(provider, country)`: whether its circuit lets a message through. `turn(sequence)`: a position."""
         self._strategy = strategy
         self._default_priority = default_priority
-        self._turn = 0
-        self._credit: dict[str, int] = {}
+        self._allows = allows
+        self._turn = turn or LocalTurns()
+        self.use(providers)
 
     def use(self, providers: Providers) -> None:
         """Choose among these from now on; whose turn it is stays."""
         self._providers = providers
+        by_priority = tuple(sorted(providers.usable(), key=self._priority))
+        self._usable = by_priority if self._strategy is Strategy.PRIORITY else providers.usable()
 
     def candidates(
-        self, wanted: Sequence[str], *, prefer: str | None, refused: Sequence[str] = ()
-    ) -> tuple[str, ...] | NoCandidate:
-        """Return whom to ask, first first: exclusive, prioritised or smart (spec section 4). Who has `refused` the
-        message before is not asked again; when nobody else is left, waiting cannot help."""
-        usable = tuple(name for name in wanted if self._providers.is_usable(name))
-        if wanted and not usable:
-            is_exclusive = len(wanted) == 1
-            reason = Reason.PROVIDER_DISABLED if is_exclusive else Reason.ALL_PROVIDERS_DISABLED
-            return NoCandidate(reason, is_final=True)
-        if not wanted:
-            usable = self._smart()
-            if not usable:
-                return NoCandidate(Reason.NO_PROVIDER_AVAILABLE, is_final=False)
+        self, wanted: Sequence[str], *, prefer: str | None, refused: Sequence[str] = (), country: str = ""
+    ) -> Candidates | NoCandidate:
+        """Return whom to ask: exclusive, prioritised or smart (spec section 4). Who has `refused` the message before is
+        not asked again; when nobody else is left, waiting cannot help. Who is behind an open circuit is left out while
+        another one is not."""
+        usable = tuple(name for name in wanted if self._providers.is_usable(name)) if wanted else self._usable
+        if not usable:
+            return _nobody(wanted)
         if refused:
             usable = tuple(name for name in usable if name not in refused)
             if not usable:
                 return NoCandidate(Reason.REJECTED, is_final=True)
-        if prefer in usable:
-            return (prefer, *(name for name in usable if name != prefer))
-        return usable
+        well = tuple(name for name in usable if self._allows(name, country))
+        if not well:
+            return OpenCandidates(usable)
+        if not wanted and self._strategy is not Strategy.PRIORITY and len(well) > 1:
+            well = self._in_turn(well)
+        if prefer in well:
+            return Candidates((prefer, *(name for name in well if name != prefer)))
+        return Candidates(well)
 
-    def _smart(self) -> tuple[str, ...]:
-        usable = self._providers.usable()
-        if self._strategy is Strategy.PRIORITY or len(usable) < 2:
-            return tuple(sorted(usable, key=self._priority))
-        first = self._next_in_turn(usable) if self._strategy is Strategy.ROUND_ROBIN else self._next_by_weight(usable)
-        start = usable.index(first)
-        return usable[start:] + usable[:start]
+    def usable_of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the names that are usable; without names all that are, in the order of the strategy."""
+        return tuple(name for name in names if self._providers.is_usable(name)) if names else self._usable
+
+    @property
+    def sequence(self) -> str | None:
+        """The sequence whose turns decide while everybody is well; None where turns do not count."""
+        if self._strategy is Strategy.PRIORITY or len(self._usable) < 2:
+            return None
+        return sequence_name(self._shares(self._usable))
+
+    def _in_turn(self, well: tuple[str, ...]) -> tuple[str, ...]:
+        shares = self._shares(well)
+        return order_at(shares, self._turn(sequence_name(shares)))
+
+    def _shares(self, names: tuple[str, ...]) -> Shares:
+        if self._strategy is Strategy.ROUND_ROBIN:
+            return tuple((name, 1) for name in names)
+        return tuple((name, self._providers[name].weight) for name in names)
 
     def _priority(self, name: str) -> int:
         priority = self._providers[name].priority
         return self._default_priority if priority is None else priority
 
-    def _next_in_turn(self, usable: tuple[str, ...]) -> str:
-        self._turn += 1
-        return usable[(self._turn - 1) % len(usable)]
 
-    def _next_by_weight(self, usable: tuple[str, ...]) -> str:
-        """Smooth weighted round-robin: everyone earns his weight, the richest serves and pays the whole round."""
-        weights = {name: self._providers[name].weight for name in usable}
-        total = sum(weights.values())
-        if total == 0:
-            return self._next_in_turn(usable)
-        self._credit = {name: self._credit.get(name, 0) + weight for name, weight in weights.items()}
-        chosen = max(usable, key=self._credit.__getitem__)
-        self._credit[chosen] -= total
-        return chosen
+def _nobody(wanted: Sequence[str]) -> NoCandidate:
+    if not wanted:
+        return NoCandidate(Reason.NO_PROVIDER_AVAILABLE, is_final=False)
+    is_exclusive = len(wanted) == 1
+    return NoCandidate(Reason.PROVIDER_DISABLED if is_exclusive else Reason.ALL_PROVIDERS_DISABLED, is_final=True)

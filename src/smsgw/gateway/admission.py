@@ -8,7 +8,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,21 +16,23 @@ import msgspec
 from msgspec import UNSET
 
 from smsgw.core.admission import Ask, Claim
+from smsgw.core.body import Malformed
+from smsgw.core.country import country_of
 from smsgw.core.events import Crashed, Fact, GateBlocked, RequestAccepted, RequestRefused, RequestReplayed
 from smsgw.core.fingerprint import idempotency_hash, idempotency_name, request_fingerprint
 from smsgw.core.keys import Client, Clients
 from smsgw.core.ports import Clock, Limits, Observer, Publisher
 from smsgw.core.providers import Blocked, Passed, UnknownProvider, gate
-from smsgw.core.request import Invalid, Malformed, SendRequest, TtlBounds, read_send_request
+from smsgw.core.request import Invalid, SendRequest
+from smsgw.core.sender import refusal
 from smsgw.gateway import answers
 from smsgw.gateway.answers import Answer, Refusal, refused
 from smsgw.gateway.config import ConfigHolder, GatewayConfig
+from smsgw.gateway.doors import METHOD, Door
+from smsgw.gateway.fullness import QueueGuard
 from smsgw.gateway.hand_over import HandOver, Order
 from smsgw.gateway.in_flight import InFlight
 from smsgw.settings import GatewaySettings
-
-METHOD = "POST"
-PATH = "/api/v1/sms/send"
 
 _is_idempotency_key = re.compile(rb"[!-~]{1,255}").fullmatch
 
@@ -46,8 +48,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sends, with which idempotency key, and the configuration that holds for this one request."""
+    """Who sends, by which door, with which idempotency key, and the configuration that holds for this one request."""
 
+    door: Door
     client: Client
     config: GatewayConfig
     key: str | None
@@ -65,14 +68,14 @@ class Admitter:
         settings: GatewaySettings,
         observer: Observer,
         clock: Clock,
+        guard: QueueGuard | None = None,
         monotonic: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], UUID] = uuid4,
         new_token: Callable[[], str] | None = None,
     ) -> None:
         self._config = config
         self._gate_enabled = settings.gate_enabled
-        self._rate = settings.ingress_rate_limit
-        self.ttl_bounds = TtlBounds(settings.min_ttl_seconds, settings.default_ttl_seconds, settings.max_ttl_seconds)
+        self._guard = guard
         self._observer = observer
         self._clock = clock
         self._monotonic = monotonic
@@ -88,20 +91,20 @@ class Admitter:
             in_flight=self._in_flight,
         )
 
-    async def handle(self, submission: Submission) -> Answer:
-        """Return the answer to one request. A caller that is cancelled leaves the request running to its end."""
-        return await self._in_flight.finish(self._handle(submission))
+    async def handle(self, submission: Submission, door: Door) -> Answer:
+        """Return the answer to one request of a door. A caller that is cancelled leaves it running to its end."""
+        return await self._in_flight.finish(self._handle(submission, door))
 
     async def close(self) -> None:
         """Wait until every request and every line for the audit ledger has come to its end."""
         await self._in_flight.drain()
 
-    async def _handle(self, submission: Submission) -> Answer:
+    async def _handle(self, submission: Submission, door: Door) -> Answer:
         started = self._monotonic()
         config = self._config.current
         client = _authenticate(config.clients, submission.api_keys)
         try:
-            answer = await self._admit(submission, client, config)
+            answer = await self._admit(submission, door, client, config)
         except Exception as error:  # noqa: BLE001  (whatever it is, it is a bug and the caller gets an answer)
             self._observer(Crashed(where="admission", error=error))
             answer = self._refuse(answers.INTERNAL_ERROR)
@@ -109,7 +112,7 @@ class Admitter:
         self._observer(_fact(answer, client_key, self._monotonic() - started))
         return answer
 
-    async def _admit(self, submission: Submission, client: Client | None, config: GatewayConfig) -> Answer:
+    async def _admit(self, submission: Submission, door: Door, client: Client | None, config: GatewayConfig) -> Answer:
         """Refuse what needs no look-up, then go on with what has a shape."""
         if client is None:
             return self._refuse(answers.UNAUTHORIZED)
@@ -119,18 +122,24 @@ class Admitter:
         if keys and (len(keys) > 1 or not _is_idempotency_key(keys[0])):
             why = "must be sent once, with 1 to 255 visible ASCII characters"
             return self._refuse(answers.MALFORMED, {"Idempotency-Key": why})
-        request = read_send_request(submission.body, self.ttl_bounds)
+        request = door.read(submission.body, door.rules)
         if isinstance(request, Malformed):
             return self._refuse(answers.MALFORMED, {"body": request.why})
-        caller = Caller(client=client, config=config, key=keys[0].decode() if keys else None)
+        caller = Caller(door=door, client=client, config=config, key=keys[0].decode() if keys else None)
         if isinstance(request, Invalid):
-            return await self._refuse_invalid(request, self._claim(caller, request.canonical))
+            return await self._refuse_invalid(caller, request.canonical, request.fields)
+        forbidden = request.sender and refusal(request.sender, client.senders)
+        if forbidden:
+            return await self._refuse_invalid(caller, request.canonical, {"sender": forbidden})
         return await self._gate(request, caller)
 
-    async def _refuse_invalid(self, request: Invalid, claim: Claim | None) -> Answer:
-        """Refuse a body that breaks rules, unless its key has something else to say; the key is not used up."""
+    async def _refuse_invalid(self, caller: Caller, canonical: bytes, fields: Mapping[str, str]) -> Answer:
+        return await self._refuse_unless_known(self._claim(caller, canonical), answers.INVALID, dict(fields))
+
+    async def _refuse_unless_known(self, claim: Claim | None, refusal: Refusal, details: dict[str, Any]) -> Answer:
+        """Refuse, unless the request's key has something else to say; the key is not used up."""
         known = await self._hand_over.look_up(claim) if claim else None
-        return known or self._refuse(answers.INVALID, dict(request.fields))
+        return known or self._refuse(refusal, details)
 
     async def _gate(self, request: SendRequest, caller: Caller) -> Answer:
         verdict = gate(request.providers, caller.config.providers, enabled=self._gate_enabled)
@@ -138,14 +147,18 @@ class Admitter:
         client = caller.client
         if not isinstance(verdict, Passed):
             return await self._block(verdict, client, claim)
+        full = self._guard.full() if self._guard else None
+        if full is not None:
+            return await self._refuse_unless_known(claim, answers.QUEUE_FULL, msgspec.structs.asdict(full))
         ask = Ask(
             tracking_id=self._new_id(),
             client_key=client.client_key,
             claim=claim,
             daily_quota=client.daily_quota,
-            rate=self._rate,
+            rates=caller.door.rates,
         )
         order = Order(
+            door=caller.door,
             ask=ask,
             request=request,
             effective=verdict.effective,
@@ -173,7 +186,7 @@ class Admitter:
             return None
         return Claim(
             name=idempotency_name(caller.client.client_key, caller.key),
-            fingerprint=request_fingerprint(METHOD, PATH, canonical),
+            fingerprint=request_fingerprint(METHOD, caller.door.path, canonical),
             token=self._new_token(),
         )
 
@@ -210,6 +223,7 @@ def _fact(answer: Answer, client_key: str | None, seconds: float) -> Fact:
             tracking_id=answer.tracking_id,
             client_key=client_key,
             to=answer.to,
+            country=country_of(answer.to),
             seconds=seconds,
             is_takeover=answer.is_takeover,
         )

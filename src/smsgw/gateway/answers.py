@@ -1,4 +1,4 @@
-"""What the gateway can answer to a send request: one table of refusals, and the three ways to say yes."""
+"""What the gateway can answer to a send request: one table of refusals, and the ways to say yes."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from smsgw.core.admission import Admission, Verdict, seconds_to_midnight
+from smsgw.core.admission import Admission, Limited, Verdict, seconds_to_midnight
 from smsgw.web.errors import error_body
 
 Header = tuple[bytes, bytes]
@@ -53,6 +53,7 @@ IDEMPOTENCY_KEY_REUSED = Refusal(
 BROKER_UNAVAILABLE = Refusal(
     "BROKER_UNAVAILABLE", 503, "The message could not be queued for certain. Try again with the same Idempotency-Key."
 )
+QUEUE_FULL = Refusal("BROKER_UNAVAILABLE", 503, "Too many messages wait to be sent. Try again.")
 STORE_UNAVAILABLE = Refusal("STORE_UNAVAILABLE", 503, "The limits store does not answer. Try again.")
 INTERNAL_ERROR = Refusal("INTERNAL_ERROR", 500, "Something went wrong on our side.")
 
@@ -61,7 +62,6 @@ GATE = {each.error_code: each for each in (PROVIDER_DISABLED, ALL_PROVIDERS_DISA
 RETRY_SECONDS = 1
 """Retry-After of an outage, a rate limit, a key in use and a provider that is away: all may be over in a moment."""
 
-ACCEPTED_MESSAGE = "Request accepted for processing."
 _HEADERS: tuple[Header, ...] = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -70,17 +70,9 @@ _HEADERS: tuple[Header, ...] = (
 _REPLAYED: tuple[Header, ...] = (*_HEADERS, (b"idempotent-replayed", b"true"))
 
 
-def accepted(tracking_id: UUID, *, to: str, is_takeover: bool) -> Answer:
-    """Return the 202: a pure function of the tracking_id, so that a takeover says the same bytes."""
-    text = f'{{"success":true,"message":"{ACCEPTED_MESSAGE}","tracking_id":"{tracking_id}"}}'
-    return Answer(
-        status=202,
-        body=text.encode(),
-        headers=_HEADERS,
-        tracking_id=tracking_id,
-        to=to,
-        is_takeover=is_takeover,
-    )
+def accepted(status: int, body: bytes, *, tracking_id: UUID, to: str, is_takeover: bool) -> Answer:
+    """Return a success in the words of its door."""
+    return Answer(status=status, body=body, headers=_HEADERS, tracking_id=tracking_id, to=to, is_takeover=is_takeover)
 
 
 def refused(
@@ -110,6 +102,7 @@ def turned_away(admission: Admission, now: datetime) -> Answer:
     return refused(
         refusal,
         now,
+        details=_counted(admission.limited),
         tracking_id=admission.tracking_id if has_id else None,
         retry_after_seconds=None if refusal.status == 422 else admission.retry_after_seconds,
     )
@@ -122,6 +115,14 @@ _VERDICTS = {
     Verdict.RATE_LIMITED: (RATE_LIMITED, True),
     Verdict.OVER_QUOTA: (TOO_MANY_REQUESTS, True),
 }
+
+
+def _counted(limited: Limited | None) -> dict[str, Any] | None:
+    """Return how many requests the rate counted and how many it allows, a whole number where it is one."""
+    if limited is None:
+        return None
+    limit = limited.rate.per_second
+    return {"current_count": limited.current_count, "limit": int(limit) if limit == int(limit) else limit}
 
 
 def _replayed(admission: Admission, now: datetime) -> Answer:

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
+from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from smsgw.core.ports import Clock, Limits, Observer, Publisher
+from smsgw.core.ports import Clock, Limits, Observer, Publisher, QueueAdmin
 from smsgw.gateway.admission import Admitter
 from smsgw.gateway.config import ConfigHolder
+from smsgw.gateway.doors import phone_door, send_door
+from smsgw.gateway.fullness import QueueGuard
 from smsgw.gateway.heartbeat import Heartbeat
-from smsgw.gateway.http.send import send_handler
+from smsgw.gateway.http.description import phone_operation, send_operation
+from smsgw.gateway.http.send import door_handler
 from smsgw.settings import GatewaySettings
 from smsgw.web.app import MetricsPage, build_app
+from smsgw.web.documented import documented
 from smsgw.web.readiness import Readiness
 
 TITLE = "smsgw gateway"
@@ -21,7 +26,8 @@ DESCRIPTION = (
 
 
 class Gateway:
-    """One gateway: `heartbeat.run` is its only task, `config.reload` answers SIGHUP, `close` comes last."""
+    """One gateway: `heartbeat.run` and, if there is one, `guard.run` are its tasks, `config.reload` answers SIGHUP,
+    `close` comes last."""
 
     def __init__(
         self,
@@ -31,7 +37,13 @@ class Gateway:
         publisher: Publisher,
         observer: Observer,
         clock: Clock,
+        queue: QueueAdmin | None = None,
     ) -> None:
+        """Guard the queue's depth where MAX_QUEUE_DEPTH and `queue` are given."""
+        self.doors = (send_door(settings), phone_door(settings))
+        self.guard: QueueGuard | None = None
+        if queue is not None and settings.max_queue_depth:
+            self.guard = QueueGuard(queue.depth, limit=settings.max_queue_depth, observer=observer)
         self.config = ConfigHolder(settings, observer=observer)
         self.admitter = Admitter(
             limits=limits,
@@ -40,6 +52,7 @@ class Gateway:
             settings=settings,
             observer=observer,
             clock=clock,
+            guard=self.guard,
         )
         self.heartbeat = Heartbeat(
             publisher=publisher, config=self.config, settings=settings, observer=observer, clock=clock
@@ -52,7 +65,36 @@ class Gateway:
 
 def build_gateway_handlers(gateway: Gateway) -> Sequence[HTTPRouteHandler]:
     """Return the gateway's routes, so that `smsgw dev` can put them beside the worker's."""
-    return [send_handler(gateway.admitter)]
+    send, phone = gateway.doors
+    first = door_handler(
+        gateway.admitter,
+        send,
+        send.path,
+        operation=send_operation(send.rules),
+        operation_id="sendSms",
+        summary="Send one SMS",
+    )
+    second = [
+        door_handler(
+            gateway.admitter,
+            phone,
+            path,
+            operation=phone_operation(phone.rules),
+            operation_id=f"sendSmsByPhone{number}",
+            summary="Send one SMS through any provider",
+        )
+        for number, path in enumerate(phone.paths, 1)
+    ]
+    return [first, *second, _health()]
+
+
+def _health() -> HTTPRouteHandler:
+    @get("/health", summary="Liveness", tags=["Operations"], responses=documented(), sync_to_thread=False)
+    def health() -> dict[str, str]:
+        """Answer 200 while the process lives."""
+        return {"status": "healthy"}
+
+    return health
 
 
 def build_gateway_app(

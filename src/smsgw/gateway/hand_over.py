@@ -15,6 +15,7 @@ from smsgw.core.ports import Clock, Limits, LimitsUnavailableError, Observer, Pu
 from smsgw.core.request import SendRequest
 from smsgw.gateway import answers
 from smsgw.gateway.answers import Answer, Refusal, accepted, refused, turned_away
+from smsgw.gateway.doors import Door
 from smsgw.gateway.in_flight import InFlight
 from smsgw.settings import GatewaySettings
 
@@ -22,6 +23,7 @@ from smsgw.settings import GatewaySettings
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A valid request that the gate let pass: what to ask of the limits store, and what to publish then."""
 
+    door: Door
     ask: Ask
     request: SendRequest
     effective: tuple[str, ...]
@@ -72,7 +74,7 @@ class HandOver:
         return answer
 
     async def carry(self, order: Order) -> Answer:
-        """Return the answer to an order: 202 after a confirmed publish, else why not."""
+        """Return the answer to an order: success after a confirmed publish, else why not."""
         ask = order.ask
         failpoints.reach("G1")
         admission = await self._admit(ask)
@@ -87,7 +89,7 @@ class HandOver:
 
     async def _admit(self, ask: Ask) -> Admission | None:
         """Return the store's verdict, None when it does not answer. What needs no limits asks for none."""
-        if ask.claim is None and ask.daily_quota is None and ask.rate <= 0:
+        if ask.claim is None and ask.daily_quota is None and not ask.rates:
             return Admission(verdict=Verdict.FRESH, tracking_id=ask.tracking_id)
         try:
             return await self._limits.admit(ask)
@@ -122,10 +124,17 @@ class HandOver:
         return await self._confirm(order, admission, tracking_id)
 
     async def _confirm(self, order: Order, admission: Admission, tracking_id: UUID) -> Answer:
-        """Answer 202, whatever becomes of storing it: the message is on the queue."""
+        """Answer with success, whatever becomes of storing it: the message is on the queue."""
         failpoints.reach("G5")
         is_takeover = admission.verdict is Verdict.TAKEOVER
-        answer = accepted(tracking_id, to=order.request.to, is_takeover=is_takeover)
+        door = order.door
+        answer = accepted(
+            door.success_status,
+            door.success_body(tracking_id, order.request),
+            tracking_id=tracking_id,
+            to=order.request.to,
+            is_takeover=is_takeover,
+        )
         if order.ask.claim:
             await self._store(order.ask, answer, self._ttl_seconds, confirmed=tracking_id)
         else:
@@ -190,5 +199,6 @@ def _envelope(order: Order, tracking_id: UUID, now: datetime) -> bytes:
             providers_original=UNSET if request.providers is None else request.providers,
             config_fingerprint=order.fingerprint,
             idempotency_hash=order.idempotency_hash,
+            sender=request.sender,
         )
     )

@@ -12,21 +12,25 @@ from msgspec import Meta
 
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.message import DeliveryReport, ReportStatus
-from smsgw.core.ports import Forged, ReportRequest, Submit, Unreadable
-from smsgw.providers.base import Adapter
+from smsgw.core.ports import Forged, ReportRequest, Submit, Unreadable, WrongMethod
+from smsgw.providers.about import About, Feature
+from smsgw.providers.base import HttpAdapter, LooksUp
+from smsgw.providers.options import Options
 from smsgw.providers.reading import Answer, Secret, Visible, code, decode, moment
 from smsgw.providers.urls import checked_base_url
 
 # --- config -----------------------------------------------------------------------------------------------------------
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Config(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Its `options`. `http://` is allowed for carriers on an internal network."""
 
-    base_url: str
-    api_key: Secret
-    webhook_secret: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    """Signs the reports; default: the API key."""
+    base_url: Annotated[str, Meta(description="The provider's address; `/messages` comes behind it.")]
+    api_key: Annotated[Secret, Meta(description="Goes along as `Authorization: Bearer`.")]
+    webhook_secret: (
+        Annotated[str, Meta(min_length=1, max_length=256, description="Signs the reports; default: the API key.")]
+        | None
+    ) = None
 
     def __post_init__(self) -> None:
         checked_base_url(self.base_url)
@@ -69,10 +73,24 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
     error_code: Any = None
 
 
-class ProviderA(Adapter[Config]):
+class ProviderA(HttpAdapter[Config], LooksUp):
     """Bearer key in, JSON both ways, reports signed with HMAC-SHA256."""
 
     config_type = Config
+    about = About(
+        title="Plain HTTP provider",
+        documentation="",
+        set_up=(
+            "Build the provider's side as docs/reference/providers.md describes it, or run `smsgw mock-provider`.",
+            "Agree on an API key, and on a webhook secret if that shall be another one.",
+            "Let the provider post its reports to the webhook's address.",
+        ),
+        reports="Posted as JSON, signed with HMAC-SHA256 of the raw body (`X-Signature`, hex) under `webhook_secret`.",
+        limits="Those of the provider; set `rate_limit` beside `options`.",
+        features=frozenset({Feature.VALIDITY, Feature.REFERENCE}),
+        maps={"error_code of a 4xx": REFUSALS, "status of a report": REPORTS},
+        notes=("The contract in full: [provider_a](../reference/providers.md#provider_a).",),
+    )
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -128,6 +146,8 @@ class ProviderA(Adapter[Config]):
 
     def read_report(self, request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
         """Verify X-Signature (hex HMAC-SHA256 of the raw body), then read one report."""
+        if request.method != "POST":
+            return WrongMethod("it posts its reports")
         if why := self._forgery(request):
             return Forged(why)
         report = decode(request.body, _Report)

@@ -51,8 +51,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Raises ConnectError, ConnectTimeout or UnsupportedProtocol only when no byte of the request left, ReadError,
     ReadTimeout or RemoteProtocolError whenever one may have.
 
-    No proxies, cookies, redirects, retries of a POST or decompression. Of a request's `timeout` extension, `connect`
-    covers waiting for a free connection, DNS, TCP and TLS together.
+    No proxies, cookies, redirects, retries of a POST or decompression. A request with the extension `once` is never
+    written a second time, whatever its method. Of a request's `timeout` extension, `connect` covers waiting for a free
+    connection, DNS, TCP and TLS together.
     """
 
     def __init__(self, *, limit: int = 200, verify: ssl.SSLContext | None = None) -> None:
@@ -60,10 +61,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._limit = limit + LOOK_UP_CONNECTIONS
         self._verify = verify
         self._session: aiohttp.ClientSession | None = None
+        self._once: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return the answer's head; its stream reads the body as it came."""
         session = self._session or self._open()
+        if request.method != "POST" and request.extensions.get("once"):
+            session = self._once or self._open_once(session)
         timeout = request.extensions.get("timeout", {})
         try:
             response = await session.request(
@@ -76,24 +80,41 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         except _FOREIGN as error:
             raise translated(error) from error
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        answer = httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        # Else httpx finds out anew, at every look, which encoding all of the headers have.
+        answer.headers.encoding = "latin-1"
+        return answer
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._once, self._session):
+            if session is not None:
+                await session.close()
+
+    def _open_once(self, beside: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return a session over the same connections that writes every request once: aiohttp takes a GET or PUT for
+        harmless, and sends it again when a connection breaks. Raises RuntimeError when this aiohttp has no way to."""
+        if not hasattr(beside, "_retry_connection"):
+            raise RuntimeError(f"aiohttp {aiohttp.__version__} cannot be kept from sending a GET twice")
+        self._once = self._new_session(beside.connector)
+        self._once._retry_connection = False
+        return self._once
 
     def _open(self) -> aiohttp.ClientSession:
         # Not in __init__: a session belongs to the loop that is running.
-        self._session = aiohttp.ClientSession(
-            connector=bounded(
-                aiohttp.TCPConnector(
-                    limit=self._limit,
-                    keepalive_timeout=KEEPALIVE_SECONDS,
-                    ssl=self._verify or True,
-                    resolver=Resolver(),
-                )
-            ),
+        connector = aiohttp.TCPConnector(
+            limit=self._limit,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            ssl=self._verify or True,
+            resolver=Resolver(),
+        )
+        self._session = self._new_session(bounded(connector))
+        return self._session
+
+    def _new_session(self, connector: aiohttp.BaseConnector | None) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            connector_owner=self._session is None,
             response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -101,7 +122,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             skip_auto_headers=_SKIPPED,
             timeout=ClientTimeout(),
         )
-        return self._session
 
 
 def bounded(connector: aiohttp.BaseConnector) -> aiohttp.BaseConnector:

@@ -44,6 +44,13 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "PROVIDERS_CONFIG_FILE", "", _B, "a file instead of PROVIDERS_CONFIG, never both; read again on SIGHUP"
         ),
         Setting(
+            "PROVIDER1_URL",
+            "",
+            _B,
+            "and PROVIDER2_URL to PROVIDER99_URL, instead of PROVIDERS_CONFIG: the address of a provider that takes "
+            "`{phone, text}`; `provider1` is asked first",
+        ),
+        Setting(
             "EXPECTED_CLIENTS_FINGERPRINT",
             "",
             _W,
@@ -59,7 +66,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
     "Where things are": (
         Setting("REDIS_URL", "redis://redis:6379/0", _B, "Redis, unless LIMITS_URL says otherwise"),
         Setting("RABBITMQ_URL", "amqp://guest:guest@rabbitmq:5672/", _B, "RabbitMQ, unless QUEUE_URL says otherwise"),
-        Setting("QUEUE_URL", "RABBITMQ_URL", _B, "the queue: amqp://, amqps:// or sqlite:///FILE"),
+        Setting(
+            "QUEUE_URL",
+            "RABBITMQ_URL",
+            _B,
+            "the queue: amqp://, amqps://, redis://, rediss://, unix:// or sqlite:///FILE",
+        ),
         Setting(
             "LIMITS_URL",
             "REDIS_URL",
@@ -86,6 +98,20 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("SERVER_A_PORT", "8000", _G, "port the gateway listens on"),
         Setting("SERVER_B_HOST", "0.0.0.0", _W, "address the worker listens on"),  # noqa: S104
         Setting("SERVER_B_PORT", "9000", _W, "port the worker listens on"),
+        Setting(
+            "PUBLIC_URL",
+            "",
+            _W,
+            "where the outside world reaches the worker, e.g. https://sms.example.org: providers are told to send "
+            "their delivery reports below it",
+        ),
+        Setting(
+            "TRUSTED_PROXIES",
+            "",
+            _W,
+            "addresses and networks (CIDR, with commas between) whose X-Forwarded-For is believed when a webhook may "
+            "be called from some addresses only",
+        ),
         Setting("SERVICE_NAME", "server-a / server-b", _B, "`service` in logs and heartbeats"),
         Setting("LOG_LEVEL", "info", _B, "debug, info, warning or error"),
         Setting(
@@ -105,7 +131,49 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting("IDEMPOTENCY_ERROR_TTL_SECONDS", "60", _G, "how long a stored refusal is replayed"),
         Setting("IDEMPOTENCY_LEASE_SECONDS", "10", _G, "after it, a retry takes a dead request over"),
         Setting("QUOTA_PREFIX", "quota", _B, "first part of the quota counters' names"),
+        Setting(
+            "DEFAULT_REGION",
+            "",
+            _B,
+            "ISO 3166 region, e.g. BD: numbers may also be written as they are dialled there; empty: E.164 only; the "
+            "worker uses it for direct sends",
+        ),
+        Setting(
+            "NUMBER_CHECK",
+            "form",
+            _B,
+            "what a number must be: form (E.164), possible (as long as its country's numbers are) or valid (in a range "
+            "that its country has given out); the worker uses it for direct sends",
+        ),
+        Setting(
+            "MAX_SEGMENTS",
+            "0",
+            _B,
+            "segments that a text may take; a request's `max_segments` may be lower; 0 is no limit; the worker uses it "
+            "for direct sends",
+        ),
+        Setting(
+            "SMART_ENCODING",
+            "false",
+            _B,
+            "true: typographic characters become plain ones where that makes a text GSM 7-bit, unless a request says "
+            "otherwise; the worker uses it for direct sends",
+        ),
         Setting("INGRESS_RATE_LIMIT", "0", _G, "requests per second over all gateways; 0 is no limit"),
+        Setting(
+            "TOTAL_RATE_LIMIT",
+            "200",
+            _B,
+            "at the worker, messages per second over all workers; at the gateway, requests per second to `/api/sms` "
+            "over all gateways, a bucket of its own; 0 is no limit",
+        ),
+        Setting(
+            "MAX_QUEUE_DEPTH",
+            "0",
+            _G,
+            "broker messages (of one or several SMS each) that may wait; more of them, and requests get a 503; 0 is no "
+            "limit",
+        ),
         Setting("MIN_TTL_SECONDS", "10", _G, "shortest `ttl_seconds` of a request"),
         Setting("DEFAULT_TTL_SECONDS", "3600", _G, "`ttl_seconds` of a request without one"),
         Setting("MAX_TTL_SECONDS", "86400", _G, "longest `ttl_seconds` of a request, at most 30 days"),
@@ -119,6 +187,18 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "who is asked first when a request names nobody: priority, round_robin or weighted",
         ),
         Setting("PROVIDER_DEFAULT_PRIORITY", "100", _W, "priority of a provider without one; lower is asked first"),
+        Setting(
+            "PROVIDER_RATE_LIMIT",
+            "50",
+            _W,
+            "messages per second through one provider, over all workers, unless it has a `rate_limit`; 0 is no limit",
+        ),
+        Setting("HEALTH_WINDOW_SECONDS", "60", _W, "the time whose calls tell how a provider does"),
+        Setting("HEALTH_MIN_SAMPLE", "10", _W, "fewer calls than this say nothing"),
+        Setting("HEALTH_FAILURE_RATIO", "0.5", _W, "share of failed calls from which a circuit opens"),
+        Setting(
+            "HEALTH_OPEN_SECONDS", "30", _W, "how long it stays open before a probe; doubled by each probe that fails"
+        ),
         Setting("WORKER_MAX_IN_FLIGHT", "200", _W, "provider calls that one worker makes at the same time"),
         Setting("MAX_SEND_ATTEMPTS", "10", _W, "provider calls over a message's life"),
         Setting("PROVIDER_TIMEOUT_SECONDS", "20", _W, "a whole provider call (connecting: at most 3)"),

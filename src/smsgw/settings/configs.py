@@ -1,4 +1,4 @@
-"""CLIENT_CONFIG and PROVIDERS_CONFIG: raw JSON from a variable or from a file, and what it parses to."""
+"""CLIENT_CONFIG and PROVIDERS_CONFIG: raw JSON from a variable, a file or PROVIDERn_URL, and what it parses to."""
 
 import json
 from collections import Counter
@@ -11,6 +11,7 @@ import msgspec
 from smsgw.core.fingerprint import config_fingerprint
 from smsgw.core.keys import ClientConfigError, Clients
 from smsgw.core.providers import ProviderConfigError, Providers
+from smsgw.settings.numbered import numbered_providers
 from smsgw.settings.reading import Reader, SettingsError, one_line, shown
 
 _CLIENTS_EXAMPLE = '{"<api key>": {"name": "shop", "is_active": true, "daily_quota": 1000}}'
@@ -22,6 +23,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     raw: str
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        # It may hold API keys and providers' credentials.
+        return f"Document(path={self.path!r}, fingerprint={self.fingerprint!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("path", self.path), ("fingerprint", self.fingerprint)]
 
     @property
     def fingerprint(self) -> str:
@@ -65,7 +73,7 @@ def parse_providers(document: Document) -> Providers:
 def documents(environ: Mapping[str, str]) -> tuple[Document | None, Document | None]:
     """Return CLIENT_CONFIG and PROVIDERS_CONFIG as they are given, unparsed; raises SettingsError."""
     read = Reader(environ)
-    return _document(read, "CLIENT_CONFIG"), _document(read, "PROVIDERS_CONFIG")
+    return _document(read, "CLIENT_CONFIG"), _providers_document(read)
 
 
 def clients_of(read: Reader, *, required: bool) -> tuple[Document, Clients]:
@@ -80,7 +88,7 @@ def clients_of(read: Reader, *, required: bool) -> tuple[Document, Clients]:
 
 def providers_of(read: Reader) -> tuple[Document, Providers]:
     """Return PROVIDERS_CONFIG, raw and parsed."""
-    document = _document(read, "PROVIDERS_CONFIG")
+    document = _providers_document(read)
     if document is None:
         raise SettingsError(f"PROVIDERS_CONFIG: required, e.g. {_PROVIDERS_EXAMPLE}")
     return document, parse_providers(document)
@@ -96,6 +104,14 @@ def _repeated(raw: str) -> list[str]:
 
     json.loads(raw, object_pairs_hook=look, parse_int=str)
     return found
+
+
+def _providers_document(read: Reader) -> Document | None:
+    document, numbered = _document(read, "PROVIDERS_CONFIG"), numbered_providers(read)
+    if document is not None and numbered is not None:
+        given = "PROVIDERS_CONFIG" if document.path is None else "PROVIDERS_CONFIG_FILE"
+        raise SettingsError(f"{given}: set either this or PROVIDER1_URL, PROVIDER2_URL and so on, not both")
+    return document if numbered is None else Document(raw=numbered)
 
 
 def _document(read: Reader, name: str) -> Document | None:

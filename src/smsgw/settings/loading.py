@@ -5,13 +5,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from smsgw.core.admission import ClaimRules
+from smsgw.core.buckets import Rates
+from smsgw.core.health import Rules
 from smsgw.core.lifecycle import Timers
-from smsgw.core.routing import Strategy
+from smsgw.core.phone import NumberCheck, Numbers
+from smsgw.core.providers import Providers
+from smsgw.core.routing import Strategy, weight_problem
 from smsgw.settings.configs import clients_of, providers_of
 from smsgw.settings.reading import MOST_SECONDS, Reader, SettingsError
 from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
 
+MOST_RATE = 1_000_000
 _LONGEST_TTL = 30 * 86_400
+_MOST_SEGMENTS = 255
+"""Of one message (TS 23.040); the longest text takes 15."""
 
 
 def load_gateway(environ: Mapping[str, str]) -> GatewaySettings:
@@ -35,7 +42,13 @@ def load_gateway(environ: Mapping[str, str]) -> GatewaySettings:
         idempotency_ttl_seconds=ttl,
         idempotency_error_ttl_seconds=read.whole("IDEMPOTENCY_ERROR_TTL_SECONDS", 60, low=1, high=MOST_SECONDS),
         quota_prefix=read.word("QUOTA_PREFIX", "quota"),
-        ingress_rate_limit=read.number("INGRESS_RATE_LIMIT", 0, low=0),
+        default_region=_region(read),
+        number_check=read.choice("NUMBER_CHECK", NumberCheck.FORM),
+        max_segments=read.whole("MAX_SEGMENTS", 0, low=0, high=_MOST_SEGMENTS),
+        smart_encoding=read.switch("SMART_ENCODING", default=False),
+        ingress_rate_limit=read.number("INGRESS_RATE_LIMIT", 0, low=0, high=MOST_RATE),
+        total_rate_limit=read.number("TOTAL_RATE_LIMIT", 200, low=0, high=MOST_RATE),
+        max_queue_depth=read.whole("MAX_QUEUE_DEPTH", 0, low=0),
         default_ttl_seconds=default,
         min_ttl_seconds=low,
         max_ttl_seconds=high,
@@ -59,13 +72,40 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
         providers=providers,
         providers_document=providers_document,
         timers=_timers(read, timeout),
-        strategy=read.choice("SMART_SELECTION_STRATEGY", Strategy.PRIORITY),
+        strategy=_worker_strategy(read, providers),
         default_priority=read.whole("PROVIDER_DEFAULT_PRIORITY", 100, low=0),
+        default_region=_region(read),
+        number_check=read.choice("NUMBER_CHECK", NumberCheck.FORM),
+        max_segments=read.whole("MAX_SEGMENTS", 0, low=0, high=_MOST_SEGMENTS),
+        smart_encoding=read.switch("SMART_ENCODING", default=False),
+        rates=Rates(
+            read.number("PROVIDER_RATE_LIMIT", 50, low=0, high=MOST_RATE),
+            read.number("TOTAL_RATE_LIMIT", 200, low=0, high=MOST_RATE),
+        ),
+        health=_health(read),
         max_in_flight=read.whole("WORKER_MAX_IN_FLIGHT", 200, low=1, high=100_000),
         provider_timeout=timedelta(seconds=timeout),
+        public_url=read.public_url("PUBLIC_URL"),
+        trusted_proxies=read.networks("TRUSTED_PROXIES"),
         expected_clients_fingerprint=read.fingerprint("EXPECTED_CLIENTS_FINGERPRINT"),
         expected_providers_fingerprint=read.fingerprint("EXPECTED_PROVIDERS_FINGERPRINT"),
         quota_prefix=read.word("QUOTA_PREFIX", "quota"),
+    )
+
+
+def _worker_strategy(read: Reader, providers: Providers) -> Strategy:
+    strategy = read.choice("SMART_SELECTION_STRATEGY", Strategy.PRIORITY)
+    if problem := weight_problem(providers, strategy):
+        raise SettingsError(f"PROVIDERS_CONFIG: {problem}")
+    return strategy
+
+
+def _health(read: Reader) -> Rules:
+    return Rules(
+        window_seconds=read.number("HEALTH_WINDOW_SECONDS", 60, low=1, high=86_400),
+        min_sample=read.whole("HEALTH_MIN_SAMPLE", 10, low=1, high=1_000_000),
+        failure_ratio=read.number("HEALTH_FAILURE_RATIO", 0.5, low=0.01, high=1),
+        open_seconds=read.number("HEALTH_OPEN_SECONDS", 30, low=0.1, high=86_400),
     )
 
 
@@ -102,7 +142,7 @@ def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
 def _queue(read: Reader) -> QueueSettings:
     amqp = read.url("RABBITMQ_URL", "amqp://guest:guest@rabbitmq:5672/", ("amqp", "amqps"))
     queue = QueueSettings(
-        url=read.url("QUEUE_URL", amqp, ("amqp", "amqps", "sqlite")),
+        url=read.url("QUEUE_URL", amqp, ("amqp", "amqps", "redis", "rediss", "unix", "sqlite")),
         outbound=read.word("RABBITMQ_QUEUE_OUTBOUND", "sms.outbound"),
         heartbeat=read.word("RABBITMQ_QUEUE_HEARTBEAT", "a.heartbeat"),
         prefetch=read.whole("RABBITMQ_PREFETCH", 32, low=1, high=65_535),
@@ -122,6 +162,14 @@ def _limits_url(read: Reader) -> str:
 def _database_url(read: Reader) -> str:
     schemes = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg", "sqlite")
     return read.url("DATABASE_URL", "postgresql://smsgw:smsgw@postgres:5432/smsgw", schemes)
+
+
+def _region(read: Reader) -> str:
+    region = read.text("DEFAULT_REGION", "")
+    try:
+        return Numbers(region).region
+    except ValueError as error:
+        raise SettingsError(f"DEFAULT_REGION: {error}") from None
 
 
 def _ttl_bounds(read: Reader) -> tuple[int, int, int]:

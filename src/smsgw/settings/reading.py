@@ -3,17 +3,22 @@
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from smsgw.core.address import problem_of_address
+
 T = TypeVar("T", int, float)
 Word = TypeVar("Word", bound=StrEnum)
+Network = IPv4Network | IPv6Network
 
 MOST_SECONDS = 10 * 365 * 86_400
 """Ten years: no duration of ours is longer, and none added to today leaves the calendar."""
 _MOST = 1_000_000_000
 _SHOWN = 40
 _LONGEST_LINE = 250
+_LONGEST_ADDRESS = 1000
 _FILE_SCHEMES = ("sqlite", "unix")
 
 
@@ -34,6 +39,10 @@ class Reader:
     def raw(self, name: str) -> str:
         """Return the value exactly as it was given: fingerprints are made of it."""
         return self._environ.get(name, "")
+
+    def names_like(self, pattern: re.Pattern[str]) -> list[str]:
+        """Return the names of all variables of this form that are set."""
+        return [name for name in self._environ if pattern.fullmatch(name) and self.text(name, "")]
 
     def word(self, name: str, default: str) -> str:
         """Return a name that is safe in keys, queue names and labels."""
@@ -96,6 +105,30 @@ class Reader:
         if raw and not re.fullmatch(r"[0-9a-f]{64}", raw):
             raise SettingsError(f"{name}: 64 hex digits expected (see `smsgw config fingerprint`)")
         return raw
+
+    def public_url(self, name: str) -> str:
+        """Return an http(s) address to put paths behind, without a final slash; empty when it is not set."""
+        value = self.text(name, "").rstrip("/")
+        if not value:
+            return ""
+        if problem := problem_of_address(value):
+            raise SettingsError(f"{name}: {problem}")
+        if "?" in value:
+            raise SettingsError(f"{name}: must not hold a query")
+        if len(value) > _LONGEST_ADDRESS:
+            raise SettingsError(f"{name}: must be at most {_LONGEST_ADDRESS} characters")
+        return value
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Return the networks of a list with commas; an address is a network of one."""
+        entries = [each.strip() for each in self.text(name, "").split(",")]
+        found: list[Network] = []
+        for entry in filter(None, entries):
+            try:
+                found.append(ip_network(entry))
+            except ValueError:
+                raise SettingsError(f"{name}: {shown(entry)} is no address and no network, e.g. 10.0.0.0/8") from None
+        return tuple(found)
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
         """Return a URL of one of the schemes that says where to connect or which file to open."""

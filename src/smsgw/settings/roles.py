@@ -5,11 +5,15 @@ from datetime import timedelta
 import msgspec
 
 from smsgw.core.admission import ClaimRules
+from smsgw.core.buckets import Rates
+from smsgw.core.health import Rules
 from smsgw.core.keys import Clients
 from smsgw.core.lifecycle import Timers
+from smsgw.core.phone import NumberCheck
 from smsgw.core.providers import Providers
 from smsgw.core.routing import Strategy
 from smsgw.settings.configs import Document
+from smsgw.settings.reading import Network
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +57,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_ttl_seconds: int = 86_400
     idempotency_error_ttl_seconds: int = 60
     quota_prefix: str = "quota"
+    default_region: str = ""
+    number_check: NumberCheck = NumberCheck.FORM
+    max_segments: int = 0
+    smart_encoding: bool = False
     ingress_rate_limit: float = 0
+    total_rate_limit: float = 200
+    """Of the second front door."""
+    max_queue_depth: int = 0
     default_ttl_seconds: int = 3600
     min_ttl_seconds: int = 10
     max_ttl_seconds: int = 86_400
@@ -74,8 +85,19 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     timers: Timers
     strategy: Strategy = Strategy.PRIORITY
     default_priority: int = 100
+    default_region: str = ""
+    """Of the numbers of direct sends, and so the next three."""
+    number_check: NumberCheck = NumberCheck.FORM
+    max_segments: int = 0
+    smart_encoding: bool = False
+    rates: Rates = Rates()
+    health: Rules = Rules()
     max_in_flight: int = 200
     provider_timeout: timedelta = timedelta(seconds=20)
+    public_url: str = ""
+    """Without a final slash."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose X-Forwarded-For is believed."""
     expected_clients_fingerprint: str = ""
     expected_providers_fingerprint: str = ""
     quota_prefix: str = "quota"

@@ -1,157 +1,163 @@
-"""The simulated provider's HTTP side: take a message, answer a look-up, show the ledger."""
+"""The simulator's addresses: ways in for messages, look-ups, the ledger, and control while it runs."""
 
-import asyncio
-import hmac
-import random
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
+from heapq import merge
 from typing import Annotated, Any
-from uuid import uuid4
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.types import ASGIApp
 from msgspec import Meta
 
-from smsgw.simulator.behaviour import Behaviour, behaviour_for, latency
-from smsgw.simulator.journal import Journal
-from smsgw.simulator.ledger import Entry, Ledger
-from smsgw.simulator.reports import Reporter
-from smsgw.simulator.settings import SimulatorSettings
+from smsgw.core.events import SimulatorChanged
+from smsgw.core.ports import Observer
+from smsgw.simulator.carrier import Carrier
+from smsgw.simulator.control import BadOrderError, read_order
+from smsgw.simulator.dialects import Dialect
+from smsgw.simulator.doors import Door
+from smsgw.simulator.ledger import Entry
+from smsgw.simulator.replies import Reply, json_reply, refusal
+from smsgw.simulator.settings import DEFAULT_NAME
+from smsgw.web.errors import ApiError
 
 HttpRequest = Request[Any, Any, State]
-MAX_HANG_SECONDS = 300.0
-_JSON = "application/json"
-_REFUSED = "The simulated provider refuses this message."
+"""What Litestar hands to a handler."""
+_Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class Message(msgspec.Struct, frozen=True):
-    """What a caller asks to send."""
+class Town(msgspec.Struct, frozen=True, kw_only=True):
+    """All carriers of a process."""
 
-    to: Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{6,14}\Z")]
-    text: Annotated[str, Meta(min_length=1, max_length=1000)]
-    reference: Annotated[str, Meta(min_length=1, max_length=128)]
-    validity_seconds: Annotated[int, Meta(ge=1)] = 86_400
+    carriers: Mapping[str, Carrier]
+    dialects: Mapping[str, Dialect]
+    """Those that look-ups are asked in, by carrier."""
+    doors: Mapping[str, Door]
+    observer: Observer
+
+    def carrier(self, name: str) -> Carrier:
+        """Return a carrier by its name; else the caller gets a 404."""
+        found = self.carriers.get(name)
+        if found is None:
+            raise ApiError(404, "NOT_FOUND", "There is no such provider.", details={"providers": list(self.carriers)})
+        return found
+
+    def chosen(self, request: HttpRequest) -> list[Carrier]:
+        """Return the carrier that `?provider=` names, or all."""
+        name = request.query_params.get("provider")
+        return list(self.carriers.values()) if name is None else [self.carrier(name)]
 
 
-class Simulator:
-    """One simulated provider: its books, its dice, its reports. Idempotent on nothing."""
+def simulator_handlers(town: Town) -> list[HTTPRouteHandler]:
+    """Return the routes. Messages and look-ups need the key; the rest is open to anybody: it is a tool for tests."""
+    return [*_provider_handlers(town), *_ledger_handlers(town), *_control_handlers(town)]
 
-    def __init__(
-        self,
-        settings: SimulatorSettings,
-        *,
-        reporter: Reporter,
-        journal: Journal,
-        stop: asyncio.Event,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._settings = settings
-        self._reporter = reporter
-        self._journal = journal
-        self._stop = stop
-        self._clock = clock
-        self._dice = random.Random(settings.seed).random  # noqa: S311  (dice, repeatable on purpose)
-        self._authorization = f"Bearer {settings.api_key}".encode()
-        self.ledger = Ledger(settings.ledger_size)
-        for entry in journal.entries():
-            self.ledger.add(entry)
-        self.accepted = 0
 
-    async def send(self, request: HttpRequest) -> Response[bytes]:
-        """Take a message, or refuse it, as its number or the dice want it."""
-        if not self._knows(request):
+def _provider_handlers(town: Town) -> list[HTTPRouteHandler]:
+    async def take(request: HttpRequest) -> ASGIApp:
+        # Doors answers these before Litestar sees them; what comes here has a name that nobody has.
+        door = town.doors.get(request.scope["path"])
+        if door is None:
+            raise ApiError(404, "NOT_FOUND", "There is no such provider.", details={"providers": list(town.carriers)})
+        return await door(request.scope["headers"], await request.body(), request.receive)
+
+    async def find(request: HttpRequest, name: str) -> ASGIApp:
+        carrier = town.carrier(name)
+        if not town.dialects[name].knows(request.scope["headers"]):
             return refusal(401, "UNAUTHORIZED", "Unknown API key.")
-        try:
-            message = msgspec.json.decode(await request.body(), type=Message)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return refusal(400, "MALFORMED", "The body is not a message.")
-        behaviour = behaviour_for(message.to, self._settings, self._dice)
-        if wait := latency(self._settings, self._dice):
-            await asyncio.sleep(wait)
-        if behaviour.status >= 400:
-            return refusal(
-                behaviour.status, behaviour.error_code or "ERROR", _REFUSED, retry_after=behaviour.retry_after
-            )
-        entry = self._accept(message, behaviour)
-        return await self._answer(request, entry, behaviour)
+        return await carrier.look_up(request.query_params.get("reference", ""), request.receive)
 
-    async def look_up(self, request: HttpRequest) -> Response[bytes]:
-        """Say what became of a reference."""
-        if not self._knows(request):
-            return refusal(401, "UNAUTHORIZED", "Unknown API key.")
-        if not self._settings.look_up:
-            return refusal(501, "NOT_SUPPORTED", "Look-ups are switched off.")
-        entry = self.ledger.newest(request.query_params.get("reference", ""))
-        if entry is None:
-            return refusal(404, "NOT_FOUND", "This reference is unknown.")
-        return json_response(200, {"message_id": entry.message_id, "status": entry.status})
+    @post(["/{name:str}/messages", "/messages"], status_code=202, summary="Send (provider_a)", tags=["Provider"])
+    async def send(request: HttpRequest) -> ASGIApp:
+        """Take a message as docs/reference/providers.md describes; without a name it goes to `default`."""
+        return await take(request)
 
-    def _knows(self, request: HttpRequest) -> bool:
-        given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(given, self._authorization)
+    @post("/api/sms/{name:str}", status_code=202, summary="Send (phone_text)", tags=["Provider"])
+    async def send_simply(request: HttpRequest) -> ASGIApp:
+        """Take `{"phone", "text"}`."""
+        return await take(request)
 
-    def _accept(self, message: Message, behaviour: Behaviour) -> Entry:
-        entry = Entry(reference=message.reference, message_id=f"m-{uuid4().hex}", accepted_at=self._clock())
-        self.ledger.add(entry)
-        self._journal.accept(entry, behaviour.report_status if behaviour.reports else None)
-        self.accepted += 1
-        if not behaviour.is_reported_first:
-            for _ in range(behaviour.reports):
-                self._reporter.report_later(entry, behaviour.report_status, seconds=self._settings.report_delay)
-        return entry
-
-    async def _answer(self, request: HttpRequest, entry: Entry, behaviour: Behaviour) -> Response[bytes]:
-        if behaviour.is_reported_first:
-            await self._reporter.report_now(entry, behaviour.report_status)
-        if behaviour.is_hanging:
-            await self._hang(request)
-        if behaviour.is_garbled:
-            return Response(b"<html>It works!", status_code=behaviour.status, media_type="text/html")
-        return json_response(behaviour.status, {"message_id": entry.message_id})
-
-    async def _hang(self, request: HttpRequest) -> None:
-        """Wait until the caller gives up, or the simulator stops, and for five minutes at most."""
-        gone = asyncio.create_task(_disconnected(request))
-        stopped = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({gone, stopped}, timeout=MAX_HANG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for task in (gone, stopped):
-            task.cancel()
-
-
-def simulator_handlers(simulator: Simulator) -> list[HTTPRouteHandler]:
-    """Return the routes: POST and GET /messages with the API key; GET /ledger for anybody, it names nobody."""
-
-    @post("/messages", status_code=202, summary="Send", tags=["Provider"])
-    async def send(request: HttpRequest) -> Response[bytes]:
-        """Take a message as docs/reference/providers.md describes."""
-        return await simulator.send(request)
-
-    @get("/messages", summary="Look up", tags=["Provider"])
-    async def look_up(request: HttpRequest) -> Response[bytes]:
+    @get("/{name:str}/messages", summary="Look up", tags=["Provider"])
+    async def look_up(request: HttpRequest, name: FromPath[str]) -> ASGIApp:
         """Answer what became of `?reference=`."""
-        return await simulator.look_up(request)
+        return await find(request, name)
 
+    @get("/messages", summary="Look up at `default`", tags=["Provider"])
+    async def look_up_default(request: HttpRequest) -> ASGIApp:
+        """Answer what became of `?reference=`."""
+        return await find(request, DEFAULT_NAME)
+
+    return [send, send_simply, look_up, look_up_default]
+
+
+def _ledger_handlers(town: Town) -> list[HTTPRouteHandler]:
     @get("/ledger", summary="Ledger", tags=["Simulator"])
-    async def ledger(request: HttpRequest) -> Response[bytes]:
-        """List every acceptance, oldest first; `?reference=` only those of one reference."""
-        return json_response(200, simulator.ledger.entries(request.query_params.get("reference")))
+    async def ledger(request: HttpRequest) -> ASGIApp:
+        """List every acceptance, oldest first; `?provider=`, `?reference=`, `?to=` and `?since=` choose."""
+        return json_reply(200, _entries(town, request))
 
-    return [send, look_up, ledger]
+    @get("/ledger/summary", summary="Ledger in numbers", tags=["Simulator"])
+    async def summary(request: HttpRequest) -> ASGIApp:
+        """Count per provider what it was asked and what it accepted, and the most of both in any second."""
+        return json_reply(200, {each.name: each.tally.summary(each.name) for each in town.chosen(request)})
+
+    @post("/ledger/reset", status_code=200, summary="Empty the ledger", tags=["Simulator"])
+    async def reset(request: HttpRequest) -> ASGIApp:
+        """Forget every acceptance and count from 0; `?provider=` only those of one."""
+        chosen = town.chosen(request)
+        for carrier in chosen:
+            carrier.reset()
+            town.observer(SimulatorChanged(provider=carrier.name, changes=("ledger",)))
+        return json_reply(200, {"reset": [carrier.name for carrier in chosen]})
+
+    return [ledger, summary, reset]
 
 
-def json_response(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """Return a JSON answer."""
-    return Response(msgspec.json.encode(body), status_code=status, media_type=_JSON, headers=headers)
+def _control_handlers(town: Town) -> list[HTTPRouteHandler]:
+    @get("/control/{name:str}", summary="How a provider behaves", tags=["Simulator"])
+    async def show(name: FromPath[str]) -> ASGIApp:
+        """Answer its settings as they are now."""
+        return _shown(town.carrier(name))
+
+    @post("/control/{name:str}", status_code=200, summary="Change how a provider behaves", tags=["Simulator"])
+    async def order(request: HttpRequest, name: FromPath[str]) -> ASGIApp:
+        """Change the settings that the body names; `outage` begins at once, null ends it."""
+        carrier = town.carrier(name)
+        body = await request.body()
+        try:
+            asked = read_order(body, carrier.conduct, seconds=carrier.seconds)
+        except BadOrderError as error:
+            raise ApiError(422, "INVALID_PAYLOAD", str(error)) from None
+        changed = carrier.obey(asked)
+        town.observer(SimulatorChanged(provider=name, changes=changed))
+        return _shown(carrier)
+
+    return [show, order]
 
 
-def refusal(status: int, error_code: str, message: str, *, retry_after: str | None = None) -> Response[bytes]:
-    """Return a refusal in the provider's form."""
-    headers = {"retry-after": retry_after} if retry_after else None
-    return json_response(status, {"error_code": error_code, "message": message}, headers)
+def _entries(town: Town, request: HttpRequest) -> list[Entry]:
+    asked = request.query_params
+    since = _moment(asked.get("since"))
+    lists = [
+        each.ledger.entries(asked.get("reference"), to=asked.get("to"), since=since) for each in town.chosen(request)
+    ]
+    return list(merge(*lists, key=lambda entry: entry.accepted_at))
 
 
-async def _disconnected(request: HttpRequest) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        continue
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        # A + that was not escaped has become a space.
+        return msgspec.convert(text.replace(" ", "+"), _Moment)
+    except msgspec.ValidationError:
+        raise ApiError(422, "INVALID_PAYLOAD", "since: a time as in 2026-03-01T12:00:00Z expected") from None
+
+
+def _shown(carrier: Carrier) -> Reply:
+    outage = carrier.outage_now
+    is_on = outage is not None and outage.is_on(carrier.seconds)
+    return json_reply(200, {**msgspec.to_builtins(carrier.conduct), "outage": outage if is_on else None})

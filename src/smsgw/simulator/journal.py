@@ -1,4 +1,4 @@
-"""What a simulated provider still knows after its process was killed: JSON lines, written before the answer."""
+"""What simulated carriers still know after their process was killed: JSON lines, written before the answer."""
 
 from pathlib import Path
 
@@ -10,11 +10,13 @@ KEPT = 10_000
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """An acceptance with the report it will get, or the id of one whose report was delivered."""
+    """An acceptance with the report it will get, the id of one whose report was delivered, or a carrier whose ledger
+    was emptied."""
 
     accepted: Entry | None = None
     will_report: str | None = None
     reported: str | None = None
+    reset: str | None = None
 
 
 class Journal:
@@ -29,9 +31,15 @@ class Journal:
         for line in self._lines[-KEPT:]:
             self._write(line)
 
-    def entries(self) -> list[Entry]:
-        """Return what was accepted in earlier runs, oldest first."""
-        return [line.accepted for line in self._lines if line.accepted]
+    def entries(self, provider: str) -> list[Entry]:
+        """Return what a carrier accepted in earlier runs since its ledger was emptied, oldest first."""
+        entries: list[Entry] = []
+        for line in self._lines:
+            if line.accepted and line.accepted.provider == provider:
+                entries.append(line.accepted)
+            elif line.reset == provider:
+                entries.clear()
+        return entries
 
     def unreported(self) -> list[tuple[Entry, str]]:
         """Return the acceptances of earlier runs whose report nobody took yet."""
@@ -46,6 +54,10 @@ class Journal:
     def report(self, entry: Entry) -> None:
         """Note that a report was taken."""
         self._write(Line(reported=entry.message_id))
+
+    def reset(self, provider: str) -> None:
+        """Note that a carrier's ledger was emptied; reports that still wait are sent all the same."""
+        self._write(Line(reset=provider))
 
     def close(self) -> None:
         """Close the file."""

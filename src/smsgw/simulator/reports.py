@@ -1,17 +1,17 @@
 """Delivery reports on their way out: signed, late on purpose, tried again, never many at once."""
 
 import asyncio
-import hashlib
-import hmac
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from smsgw.simulator.ledger import Entry
-from smsgw.simulator.settings import SimulatorSettings
+from smsgw.simulator.outgoing import Outgoing, Webhook
+from smsgw.simulator.schedule import Schedule
 
 SENDERS = 32
 RETRIES = 3
@@ -21,111 +21,102 @@ RETRY_SECONDS = 0.5
 _ACCEPTABLE = range(200, 300)
 
 
-class Report(msgspec.Struct, kw_only=True):
-    """A report's wire form (docs/reference/providers.md)."""
-
-    message_id: str
-    reference: str
+class _Due(msgspec.Struct, frozen=True):
+    webhook: Webhook
+    entry: Entry
     status: str
-    timestamp: datetime
-    error_code: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Reporter:
-    """Sends reports to the webhook; use it as a context manager. What still waits at the end is dropped."""
+    """Sends reports to webhooks; use it as a context manager. What still waits at the end is dropped."""
 
     def __init__(
-        self,
-        settings: SimulatorSettings,
-        *,
-        clock: Callable[[], datetime],
-        on_taken: Callable[[Entry], None] = lambda _entry: None,
+        self, *, clock: Callable[[], datetime], on_taken: Callable[[Entry], None] = lambda _entry: None
     ) -> None:
-        self._url = settings.webhook_url
-        self._secret = settings.secret
         self._clock = clock
         self._on_taken = on_taken
-        self._queue: asyncio.Queue[tuple[Entry, bytes]] = asyncio.Queue(MAX_WAITING)
+        self._session: aiohttp.ClientSession | None = None
         self._senders: list[asyncio.Task[None]] = []
-        self._timers: set[asyncio.TimerHandle] = set()
-        self.sent = 0
-        self.dropped = 0
+        self.sent: Counter[str] = Counter()
+        """By provider, as the next."""
+        self.dropped: Counter[str] = Counter()
         """Reports that the webhook did not take, or that were too many."""
 
     async def __aenter__(self) -> "Reporter":
-        if self._url:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=SENDERS * 2),
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            self._senders = [asyncio.create_task(self._send_all(), name="report") for _ in range(SENDERS)]
+        self._queue: asyncio.Queue[tuple[_Due, Sequence[Outgoing]]] = asyncio.Queue()
+        self._schedule = Schedule(self._put)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        self._schedule.clear()
         for sender in self._senders:
             sender.cancel()
         await asyncio.gather(*self._senders, return_exceptions=True)
-        if self._url:
+        if self._session:
             await self._session.close()
 
-    def report_later(self, entry: Entry, status: str, *, seconds: float) -> None:
-        """Report an acceptance after a while."""
-        if not self._url:
+    def report_later(self, webhook: Webhook, entry: Entry, status: str, *, seconds: float) -> None:
+        """Report an acceptance after a while; not at all where there is no webhook, or too many wait already."""
+        if not webhook.address(entry):
             return
-        self._after(seconds, lambda: self._put(entry, status))
+        if len(self._schedule) + self._queue.qsize() >= MAX_WAITING:
+            self.dropped[entry.provider] += 1
+            return
+        self._schedule.add(_Due(webhook, entry, status), seconds=seconds)
 
-    async def report_now(self, entry: Entry, status: str) -> None:
+    async def report_now(self, webhook: Webhook, entry: Entry, status: str) -> None:
         """Report an acceptance and return when the webhook has answered."""
-        if self._url:
-            await self._deliver(entry, self._body(entry, status))
+        if webhook.address(entry):
+            due = _Due(webhook, entry, status)
+            await self._deliver(due, self._calls(due))
 
-    def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        def due() -> None:
-            self._timers.discard(timer)
-            act()
+    def _put(self, due: _Due) -> None:
+        if not self._senders:
+            self._senders = [asyncio.create_task(self._send_all(), name="report") for _ in range(SENDERS)]
+        self._queue.put_nowait((due, self._calls(due)))
 
-        timer = asyncio.get_running_loop().call_later(seconds, due)
-        self._timers.add(timer)
-
-    def _put(self, entry: Entry, status: str) -> None:
-        try:
-            self._queue.put_nowait((entry, self._body(entry, status)))
-        except asyncio.QueueFull:
-            self.dropped += 1
-
-    def _body(self, entry: Entry, status: str) -> bytes:
-        entry.status = status
-        report = Report(
-            message_id=entry.message_id,
-            reference=entry.reference,
-            status=status,
-            timestamp=self._clock(),
-            error_code=msgspec.UNSET if status == "delivered" else "ABSENT_SUBSCRIBER",
-        )
-        return msgspec.json.encode(report)
+    def _calls(self, due: _Due) -> Sequence[Outgoing]:
+        entry, status = due.entry, due.status
+        if status != "sent":
+            # A `sent` that comes after the end of the story is late news.
+            entry.status = status
+        return due.webhook.calls(entry, status, self._clock())
 
     async def _send_all(self) -> None:
         while True:
             await self._deliver(*await self._queue.get())
 
-    async def _deliver(self, entry: Entry, body: bytes) -> None:
+    async def _deliver(self, due: _Due, calls: Sequence[Outgoing]) -> None:
+        for call in calls:
+            if not await self._persist(call):
+                self.dropped[due.entry.provider] += 1
+                return
+        self.sent[due.entry.provider] += 1
+        self._on_taken(due.entry)
+
+    async def _persist(self, call: Outgoing) -> bool:
         for retry in range(RETRIES + 1):
             if retry:
                 await asyncio.sleep(RETRY_SECONDS * 2 ** (retry - 1))
-            if await self._post(body):
-                self.sent += 1
-                self._on_taken(entry)
-                return
-        self.dropped += 1
+            if await self._make(call):
+                return True
+        return False
 
-    async def _post(self, body: bytes) -> bool:
-        signature = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
-        headers: dict[str, Any] = {"x-signature": signature, "content-type": "application/json"}
+    async def _make(self, call: Outgoing) -> bool:
         try:
-            async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
+            # The address is signed as it stands: nothing may be quoted anew.
+            async with self._client().request(
+                call.method, URL(call.url, encoded=True), data=call.body, headers=call.headers, allow_redirects=False
+            ) as answer:
                 return answer.status in _ACCEPTABLE
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return False
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=SENDERS * 2),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session

@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from smsgw.core import events
 from smsgw.core.failure import Outcome
+from smsgw.core.health import State
 from smsgw.core.message import EventType, Reason, Status
 from smsgw.core.phone import mask
 from smsgw.core.ports import Observer
@@ -28,7 +29,16 @@ class Line(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-IGNORED: frozenset[type[events.Fact]] = frozenset({events.QueueDepthSeen, events.BacklogSeen, events.HeartbeatSeen})
+IGNORED: frozenset[type[events.Fact]] = frozenset(
+    {
+        events.QueueDepthSeen,
+        events.BacklogSeen,
+        events.HeartbeatSeen,
+        events.HealthSeen,
+        events.LanesSeen,
+        events.CostTold,
+    }
+)
 """Facts that come all the time and are only worth counting."""
 
 
@@ -53,6 +63,7 @@ def _accepted(fact: events.RequestAccepted) -> Line:
         "tracking_id": fact.tracking_id,
         "client_key": fact.client_key,
         "to": mask(fact.to),
+        "country": fact.country,
         "milliseconds": _milliseconds(fact.seconds),
     }
     if fact.is_takeover:
@@ -174,6 +185,29 @@ def _crashed(fact: events.Crashed) -> Line:
     return Line(ERROR, "crashed", fields)
 
 
+def _circuit_moved(fact: events.CircuitMoved) -> Line:
+    fields = {"provider": fact.provider, **_given(country=fact.country or None), "reason": fact.reason}
+    return Line(WARNING if fact.state is State.OPEN else INFO, f"circuit.{fact.state}", fields)
+
+
+def _throttled(fact: events.ProviderThrottled) -> Line:
+    return Line(INFO, "provider.throttled", {"provider": fact.provider, "wait_seconds": fact.wait_seconds})
+
+
+def _bind_moved(fact: events.BindMoved) -> Line:
+    fields = {"provider": fact.provider, "binds": fact.binds, **_given(why=fact.why)}
+    return Line(WARNING, "provider.unbound", fields) if fact.why else Line(INFO, "provider.bound", fields)
+
+
+def _operator_acted(fact: events.OperatorActed) -> Line:
+    fields = {"action": fact.action, "client_key": fact.client_key, **_given(provider=fact.provider)}
+    # What was known is gone after a reset: that shall be found also in a log that holds warnings only.
+    return Line(WARNING if fact.action in _RESETS else INFO, "operator.acted", fields)
+
+
+_RESETS = frozenset({"health.reset", "distribution.reset"})
+
+
 def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -200,6 +234,12 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
             lambda fact: Line(WARNING, "heartbeat.failed", {"retry_in_seconds": fact.retry_in_seconds}),
         ),
         _line(
+            events.QueueFilled,
+            WARNING,
+            lambda fact: Line(WARNING, "queue.full", {"depth": fact.depth, "limit": fact.limit}),
+        ),
+        _line(events.QueueHasRoom, INFO, lambda fact: Line(INFO, "queue.has_room", {"limit": fact.limit})),
+        _line(
             events.LedgerNoteLost,
             WARNING,
             lambda fact: Line(WARNING, "ledger.note_lost", {"tracking_id": fact.tracking_id}),
@@ -215,6 +255,11 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
             lambda fact: Line(ERROR, "message.poisoned", {"reason": redacted(fact.reason), "size": fact.size}),
         ),
         _line(events.LateOutcome, WARNING, _late),
+        _line(events.CircuitMoved, WARNING, _circuit_moved),
+        _line(events.ProviderThrottled, INFO, _throttled),
+        _line(events.BindMoved, WARNING, _bind_moved),
+        _line(events.InboundDropped, INFO, lambda fact: Line(INFO, "inbound.dropped", {"provider": fact.provider})),
+        _line(events.OperatorActed, WARNING, _operator_acted),
         _line(events.ReportReceived, INFO, _report_received),
         _line(events.ReportRefused, WARNING, _report_refused),
         _line(events.ReportUnmatched, WARNING, _report_unmatched),
@@ -236,6 +281,13 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
         _line(events.ConfigLoaded, INFO, _config_loaded),
         _line(
             events.ReloadFailed, ERROR, lambda fact: Line(ERROR, "config.reload_failed", {"why": redacted(fact.why)})
+        ),
+        _line(
+            events.SimulatorChanged,
+            INFO,
+            lambda fact: Line(
+                INFO, "simulator.changed", {"provider": fact.provider, "changes": ", ".join(fact.changes) or "nothing"}
+            ),
         ),
         _line(events.Crashed, ERROR, _crashed),
     ]

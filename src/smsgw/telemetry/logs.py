@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from smsgw.core.phone import mask
+from smsgw.telemetry.line_output import LineOutput
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
@@ -27,7 +28,7 @@ def open_log(
     stream = output or sys.stdout.buffer
     processor = _Plain() if is_terminal else _Json(service)
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(stream),
+        LineOutput(stream),
         processors=[processor],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         context_class=dict,

@@ -17,9 +17,10 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from smsgw.core import events
-from smsgw.core.failure import Outcome
 from smsgw.core.message import EventType, Status
+from smsgw.telemetry.calls import CallMetrics
 from smsgw.telemetry.gateways import GatewayGauges
+from smsgw.telemetry.traffic import TrafficMetrics
 
 _OTHER = "other"
 """The label of a provider that is not configured: labels come from closed sets."""
@@ -28,7 +29,7 @@ _STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 _FLIGHT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _DEPENDENCIES = ("broker", "database", "limits")
 _WRITES = frozenset(
-    {"take_in", "apply", "claim", "store_reports", "apply_reports", "store_beat", "end_leases", "prune"}
+    {"take_in", "apply", "claim", "claim_lane", "store_reports", "apply_reports", "store_beat", "end_leases", "prune"}
 )
 """The store's operations that commit: a read that fails, such as a readiness probe's, is no write error."""
 
@@ -53,6 +54,8 @@ class Metrics:
         self._define_worker()
         self._define_both()
         self._gateways = GatewayGauges(self.registry, clock)
+        self._calls = CallMetrics(self.registry, self._label)
+        self._traffic = TrafficMetrics(self.registry, self._label)
         ProcessCollector(registry=self.registry)
         self._counts: Mapping[type[Any], Callable[[Any], None]] = self._table()
 
@@ -85,6 +88,11 @@ class Metrics:
         self._requests = self._counter("sms_send_requests_total", "Send requests that were answered.")
         self._successes = self._counter("sms_send_request_success_total", "Send requests answered with success.")
         self._errors = self._counter("sms_send_request_error_total", "Send requests answered with an error.")
+        self._countries = self._counter(
+            "sms_messages_by_country_total",
+            "Accepted messages by the country (ISO 3166, ZZ: none) they go to.",
+            "country",
+        )
         self._latency = self._histogram(
             "sms_send_request_latency_seconds", "From the request to its answer.", _REQUEST_SECONDS
         )
@@ -100,6 +108,9 @@ class Metrics:
         self._refusals = self._counter("smsgw_requests_refused_total", "Refusals by error code.", "error_code")
         self._replays = self._counter("smsgw_requests_replayed_total", "Stored responses given again.")
         self._takeovers = self._counter("smsgw_requests_taken_over_total", "Dead requests that a retry finished.")
+        self._queue_full = self._gauge(
+            "smsgw_queue_full", "1 while requests are turned away because MAX_QUEUE_DEPTH is exceeded."
+        )
         self._heartbeat_failures = self._counter("smsgw_heartbeat_failures_total", "Heartbeats not confirmed.")
         self._notes_lost = self._counter(
             "smsgw_ledger_notes_lost_total", "Accepted messages that the audit does not know of."
@@ -110,19 +121,12 @@ class Metrics:
         for status in Status:
             self._messages.labels(status.value)
         self._flight = self._histogram("sms_processing_latency_seconds", "From the request to SENT.", _FLIGHT_SECONDS)
-        self._attempts = self._counter(
-            "sms_provider_attempts_total", "Provider calls by outcome.", "provider", "outcome"
-        )
-        self._attempt_seconds = Histogram(
-            "smsgw_provider_latency_seconds", "Provider calls.", ["provider"], registry=self.registry
-        )
         self._switches = self._counter(
             "sms_provider_switch_total", "Failovers from one provider to another.", "from", "to"
         )
         self._retries = self._counter("sms_retry_scheduled_total", "Rounds that were put off.")
         self._copies = self._counter("smsgw_copies_dropped_total", "Second copies of an envelope.")
         self._poisoned = self._counter("smsgw_poisoned_total", "Undecodable members sent to the dead-letter queue.")
-        self._late = self._counter("smsgw_late_outcomes_total", "Outcomes that came after their lease.", "provider")
         self._reports = self._counter(
             "smsgw_reports_total",
             "Delivery reports: new, known, forged, unreadable, unmatched, given_up.",
@@ -161,12 +165,12 @@ class Metrics:
             events.GateBlocked: self._gate_blocked,
             events.HeartbeatSent: lambda _: self._heartbeat_ts.set_to_current_time(),
             events.HeartbeatFailed: lambda _: self._heartbeat_failures.inc(),
+            events.QueueFilled: lambda _: self._queue_full.set(1),
+            events.QueueHasRoom: lambda _: self._queue_full.set(0),
             events.LedgerNoteLost: lambda _: self._notes_lost.inc(),
             events.MessageMoved: self._message_moved,
-            events.AttemptFinished: self._attempt_finished,
             events.CopyDropped: lambda _: self._copies.inc(),
             events.Poisoned: lambda _: self._poisoned.inc(),
-            events.LateOutcome: lambda fact: self._late.labels(self._label(fact.provider)).inc(),
             events.ReportReceived: self._report_received,
             events.ReportRefused: self._report_refused,
             events.ReportUnmatched: self._report_unmatched,
@@ -180,12 +184,15 @@ class Metrics:
             events.QueueDepthSeen: self._queue_depth_seen,
             events.BacklogSeen: self._backlog_seen,
             events.Crashed: lambda _: self._crashes.inc(),
+            **self._calls.table,
+            **self._traffic.table,
         }
 
     # --- gateway ------------------------------------------------------------------------------------------------------
 
     def _request_accepted(self, fact: events.RequestAccepted) -> None:
         self._answered(fact.seconds, is_success=True)
+        self._countries.labels(fact.country).inc()
         if fact.is_takeover:
             self._takeovers.inc()
 
@@ -217,6 +224,8 @@ class Metrics:
         change = fact.change
         if change.message.status is not change.previous:
             self._messages.labels(change.message.status.value).inc()
+        if change.message.lane is not None:
+            self._traffic.count_parked(change.message.reason)
         if fact.seconds_in_flight is not None:
             self._flight.observe(fact.seconds_in_flight)
         for event in change.events:
@@ -225,11 +234,6 @@ class Metrics:
             elif event.event_type is EventType.PROVIDER_SWITCHED:
                 left, chosen = event.details.get("from", _OTHER), event.details.get("to", _OTHER)
                 self._switches.labels(self._label(left), self._label(chosen)).inc()
-
-    def _attempt_finished(self, fact: events.AttemptFinished) -> None:
-        provider = self._label(fact.provider)
-        self._attempts.labels(provider, fact.outcome.value).inc()
-        self._attempt_seconds.labels(provider).observe(fact.seconds)
 
     def _report_received(self, fact: events.ReportReceived) -> None:
         provider = self._label(fact.provider)
@@ -275,13 +279,13 @@ class Metrics:
         for gone in self._providers - names:
             self._active.remove(gone)
             self._operational.remove(gone)
+            self._traffic.forget(gone)
         self._providers = names
         self._provider_count.set(len(names))
+        self._calls.show(names)
         for name in names:
             self._active.labels(name).set(fact.providers[name].is_active)
             self._operational.labels(name).set(fact.providers[name].is_operational)
-            for outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
-                self._attempts.labels(name, outcome.value)
 
     def _label(self, provider: str) -> str:
         return provider if provider in self._providers else _OTHER

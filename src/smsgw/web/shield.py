@@ -14,6 +14,8 @@ from smsgw.web.peek import peek
 MAX_BODY: Final = 64 * 1024
 MAX_URL: Final = 8 * 1024
 BODY_SECONDS: Final = 5.0
+ASKED: Final = "smsgw.asked"
+"""Where in the scope the method stands that was asked for, when another one is carried out."""
 _METHODS: Final = {
     # Litestar answers OPTIONS on every route, before authentication; a method that it does not know is a 405.
     "OPTIONS": "NONE",
@@ -58,7 +60,7 @@ class Shield:
     async def _run(self, scope: Any, receive: "_Replay", send: Send) -> None:
         method = _METHODS.get(scope["method"])
         if method is not None:
-            scope = {**scope, "method": method}
+            scope = {**scope, "method": method, ASKED: scope["method"]}
         try:
             await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001  (the last line of defence: whatever it is, it is a bug)

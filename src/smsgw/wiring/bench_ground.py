@@ -11,6 +11,8 @@ from smsgw.core.ports import LimitsUnavailableError, QueueUnavailableError
 from smsgw.settings import QueueSettings, SettingsError, load_operator
 from smsgw.transports.limits.redis_link import RedisLink
 from smsgw.transports.queues.rabbitmq.remove import broker_name, remove_queues
+from smsgw.transports.queues.redis_streams.remove import durability as streams_durability
+from smsgw.transports.queues.redis_streams.remove import remove_queues as remove_streams
 from smsgw.transports.stores.database.scratch import (
     ScratchError,
     create_scratch,
@@ -78,9 +80,9 @@ class Ground:
 
     def close(self) -> None:
         """Remove queues and database; keys in Redis expire within a quarter of an hour, the ledger's after two days."""
-        if self._is_amqp:
+        if not self._is_embedded:
             try:
-                asyncio.run(remove_queues(self._queue))
+                asyncio.run((remove_queues if self._is_amqp else remove_streams)(self._queue))
             except QueueUnavailableError as error:
                 self._say(f"queues {self._queue.outbound}* could not be deleted, delete them by hand: {error}")
         if self._is_postgresql:
@@ -113,10 +115,16 @@ class Ground:
     def _is_amqp(self) -> bool:
         return urlsplit(self._queue.url).scheme in ("amqp", "amqps")
 
+    @property
+    def _is_embedded(self) -> bool:
+        return self._queue.url.startswith("sqlite")
+
     def _queue_durability(self) -> str:
-        if not self._is_amqp:
+        if self._is_embedded:
             return f"{_SQLITE}; a 202 is given after the commit"
         try:
+            if not self._is_amqp:
+                return f"{asyncio.run(streams_durability(self._queue))}; a 202 is given after the reply to XADD"
             name = asyncio.run(broker_name(self._queue))
         except QueueUnavailableError as error:
             raise SettingsError(f"QUEUE_URL: {error}") from None

@@ -1,13 +1,11 @@
-"""`smsgw config` and `smsgw providers`: the settings as a start would read them, without starting anything."""
+"""`smsgw config`: the settings as a start would read them, without starting anything."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from smsgw.providers.base import Adapter
-from smsgw.providers.registry import ProviderSetupError, find, kinds, open_providers
+from smsgw.providers.registry import ProviderSetupError, open_providers
 from smsgw.settings import (
     Document,
     SettingsError,
@@ -37,7 +35,11 @@ def _check_providers(worker: WorkerSettings, environ: Mapping[str, str]) -> None
     """Build every provider as a start would, on a transport that sends nothing."""
     try:
         open_providers(
-            worker.providers, timeout=worker.provider_timeout, transport=httpx.AsyncBaseTransport(), environ=environ
+            worker.providers,
+            timeout=worker.provider_timeout,
+            transport=httpx.AsyncBaseTransport(),
+            environ=environ,
+            public_url=worker.public_url,
         )
     except ProviderSetupError as error:
         raise SettingsError(str(error)) from None
@@ -64,43 +66,6 @@ def fingerprints(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def adapters() -> list[tuple[str, str]]:
-    """Return every installed adapter with what it can do, or why it cannot be used."""
-    rows = []
-    for kind in kinds():
-        try:
-            adapter = find(kind)
-        except ProviderSetupError as error:
-            rows.append((kind, f"unusable: {error}"))
-            continue
-        if adapter is not None:
-            rows.append((kind, _abilities(adapter)))
-    return rows
-
-
-def configured_providers(environ: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Return PROVIDERS_CONFIG as table rows: name, aliases, adapter, active, operational, priority, note."""
-    _, document = read_documents(environ)
-    if document is None:
-        return []
-    providers = parse_providers(document)
-    rows: list[tuple[str, ...]] = []
-    for name in providers:
-        config = providers[name]
-        kind = providers.kind_of(name)
-        flags = ("yes" if config.is_active else "no", "yes" if config.is_operational else "no")
-        priority = "" if config.priority is None else str(config.priority)
-        rows.append((name, ", ".join(config.aliases), _shown(kind), *flags, priority, config.note or ""))
-    return rows
-
-
-def _shown(kind: str) -> str:
-    try:
-        return kind if find(kind) is not None else f"{kind} (not installed)"
-    except ProviderSetupError:
-        return f"{kind} (unusable)"
-
-
 def _given(environ: Mapping[str, str]) -> dict[str, tuple[str, Document]]:
     clients, providers = read_documents(environ)
     given: dict[str, tuple[str, Document]] = {}
@@ -113,11 +78,3 @@ def _given(environ: Mapping[str, str]) -> dict[str, tuple[str, Document]]:
     if not given:
         raise SettingsError("CLIENT_CONFIG, PROVIDERS_CONFIG: neither is set, nor their _FILE; nothing to do")
     return given
-
-
-def _abilities(adapter: type[Adapter[Any]]) -> str:
-    """Return what an adapter can do beside sending: what of the optional methods it has written."""
-    looks_up = adapter.build_look_up is not Adapter.build_look_up
-    reports = adapter.read_report is not Adapter.read_report
-    words = {"send": True, "look-up": looks_up, "delivery reports": reports}
-    return ", ".join(word for word, is_able in words.items() if is_able)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from smsgw.settings import SettingsError, load_gateway, load_worker
+from smsgw.settings import SettingsError, documents, load_gateway, load_worker
 from smsgw.simulator.run import simulate
 from smsgw.simulator.settings import SimulatorSettings
 from smsgw.telemetry import Telemetry, open_telemetry
@@ -99,13 +99,15 @@ def _clients(environ: Mapping[str, str], directory: Path) -> tuple[str | None, d
         new.write_text(f"smsgw_dev_{secrets.token_urlsafe(24)}\n")
         new.replace(path)
     key = path.read_text().strip()
-    config = {key: {"name": "dev", "id": "dev", "is_active": True, "daily_quota": None, "scopes": ["send", "ops"]}}
+    rights = {"scopes": ["send", "ops"], "senders": ["*"]}
+    config = {key: {"name": "dev", "id": "dev", "is_active": True, "daily_quota": None, **rights}}
     return key, {"CLIENT_CONFIG": json.dumps(config)}
 
 
 async def _providers(environ: Mapping[str, str], directory: Path, stack: AsyncExitStack) -> dict[str, str]:
-    """Return PROVIDERS_CONFIG with simulated providers that run until the stack closes, unless it is given."""
-    if environ.get("PROVIDERS_CONFIG") or environ.get("PROVIDERS_CONFIG_FILE"):
+    """Return PROVIDERS_CONFIG with simulated providers that run until the stack closes, unless providers are given."""
+    _, given = documents(environ)
+    if given is not None:
         return {}
     config: dict[str, Any] = {}
     for rank, name in enumerate(SIMULATED, 1):

@@ -43,12 +43,17 @@ async def open_gateway(
         settings.limits_url, rules=settings.claim_rules, quota_prefix=settings.quota_prefix
     )
     publisher = await transports.publisher(settings.queue)
-    gateway = Gateway(settings, limits=limits, publisher=publisher, observer=observer, clock=utc_now)
+    queue = await transports.queue_admin(settings.queue) if settings.max_queue_depth else None
+    gateway = Gateway(settings, limits=limits, publisher=publisher, observer=observer, clock=utc_now, queue=queue)
     stack.push_async_callback(gateway.close)
     gateway.config.announce()
     return Role(
         handlers=build_gateway_handlers(gateway),
         checks={"broker": reachable(publisher.is_ready), "limits": reachable(limits.is_ready)},
-        tasks={"heartbeat": gateway.heartbeat.run, "gateway queue": transports.watch},
+        tasks={
+            "heartbeat": gateway.heartbeat.run,
+            "gateway queue": transports.watch,
+            **({"queue depth": gateway.guard.run} if gateway.guard else {}),
+        },
         reload=gateway.config.reload,
     )

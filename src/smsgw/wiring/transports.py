@@ -1,7 +1,8 @@
 """Which URL opens which transport. Looked up by name, so that a gateway never loads a database driver."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from ipaddress import ip_address
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from smsgw.core.admission import ClaimRules
 from smsgw.core.events import DependencyWarned
 from smsgw.core.ports import Clock, Consumer, Limits, Observer, Publisher, QueueAdmin, Store
+from smsgw.core.traffic import Traffic
 from smsgw.settings import QueueSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Transports:
         self._clock = clock
         self._databases: dict[str, Database] = {}
         self._queues: dict[str, Any] = {}
+        self._links: dict[str, Any] = {}
         self._opened: list[Any] = []
         self._is_warned = False
 
@@ -35,18 +38,29 @@ class Transports:
         """Open the limits store of a `redis://` or `sqlite:///` URL."""
         if urlsplit(url).scheme in _REDIS:
             redis = resolve_name("smsgw.transports.limits.redis:RedisLimits")
-            try:
+            with _wrong_redis_url():
                 limits = redis(url, rules=rules, quota_prefix=quota_prefix, observer=self._observer)
-            except (ValueError, TypeError):
-                # The library's words may hold the URL, and with it a password.
-                raise SettingsError("REDIS_URL, LIMITS_URL: the path or a parameter after ? is wrong") from None
             self._opened.append(limits)
+            self._links[url] = limits.link
         else:
             embedded = resolve_name("smsgw.transports.limits.database:DatabaseLimits")
             limits = embedded(self.database(url), rules=rules, quota_prefix=quota_prefix, clock=self._clock)
             await limits.open()
         self._stack.push_async_callback(limits.close)
         return cast("Limits", limits)
+
+    async def traffic(self, url: str, *, quota_prefix: str) -> Traffic:
+        """Open what workers share, in the limits store of this URL; beside its Limits, where those were opened before,
+        over the same connections."""
+        if urlsplit(url).scheme in _REDIS:
+            redis = resolve_name("smsgw.transports.limits.redis_traffic:RedisTraffic")
+            traffic = redis(self._link(url), quota_prefix=quota_prefix)
+        else:
+            embedded = resolve_name("smsgw.transports.limits.database_traffic:DatabaseTraffic")
+            traffic = embedded(self.database(url), quota_prefix=quota_prefix, clock=self._clock)
+            await traffic.open()
+        self._stack.push_async_callback(traffic.close)
+        return cast("Traffic", traffic)
 
     async def publisher(self, settings: QueueSettings) -> Publisher:
         """Open the gateway's end of the queue."""
@@ -87,11 +101,28 @@ class Transports:
             if task in done and isinstance(result, Exception):
                 raise SettingsError(str(result)) from result
 
+    def _link(self, url: str) -> Any:
+        """Return the link to a Redis, opened once per process: one outage is stated once."""
+        if url not in self._links:
+            with _wrong_redis_url():
+                link = resolve_name("smsgw.transports.limits.redis_link:RedisLink")(url, observer=self._observer)
+            self._stack.push_async_callback(link.close)
+            self._opened.append(link)
+            self._links[url] = link
+        return self._links[url]
+
     async def _queue(self, end: str, settings: QueueSettings, *arguments: str) -> Any:
         if urlsplit(settings.url).scheme in _AMQP:
             self._warn_of_guest(settings.url)
             rabbit = resolve_name(f"smsgw.transports.queues.rabbitmq:Rabbit{end}")
             opened = rabbit(settings, *arguments, observer=self._observer)
+        elif urlsplit(settings.url).scheme in _REDIS:
+            streams = resolve_name(f"smsgw.transports.queues.redis_streams:Redis{end}")
+            try:
+                opened = streams(settings, *arguments, observer=self._observer)
+            except (ValueError, TypeError):
+                # The library's words may hold the URL, and with it a password.
+                raise SettingsError("QUEUE_URL: the path or a parameter after ? is wrong") from None
         else:
             embedded = resolve_name(f"smsgw.transports.queues.database:Database{end}")
             opened = embedded(self.embedded_queue(settings), *arguments)
@@ -115,6 +146,15 @@ class Transports:
             queue = resolve_name("smsgw.transports.queues.database:DatabaseQueue")
             self._queues[settings.url] = queue(settings, self.database(settings.url), clock=self._clock)
         return self._queues[settings.url]
+
+
+@contextmanager
+def _wrong_redis_url() -> Iterator[None]:
+    """Say it in one line; the library's words may hold the URL, and with it a password."""
+    try:
+        yield
+    except (ValueError, TypeError):
+        raise SettingsError("REDIS_URL, LIMITS_URL: the path or a parameter after ? is wrong") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,32 +4,42 @@ import asyncio
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
-from smsgw.core.ports import Consumer, Observer, Provider, Store
+from smsgw.core.ports import Consumer, Limits, Observer, Provider, Store
 from smsgw.core.providers import Providers
+from smsgw.core.traffic import Traffic
 from smsgw.providers.registry import ProviderSetupError, open_providers
 from smsgw.providers.transport import AiohttpTransport
 from smsgw.settings import SettingsError, WorkerSettings, load_worker
 from smsgw.telemetry import open_telemetry
 from smsgw.web.server import install_signals, run
+from smsgw.wiring.operations import heard_by, open_operations
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
 from smsgw.worker.app import Worker
+from smsgw.worker.calls import Calls
+from smsgw.worker.choosing import Choosing
 from smsgw.worker.config import WorkerConfig
 from smsgw.worker.dispatch import Dispatcher
 from smsgw.worker.heartbeat import HeartbeatConsumer
 from smsgw.worker.http import build_worker_handlers
+from smsgw.worker.http.operations import Operations
 from smsgw.worker.intake import Intake
+from smsgw.worker.keeping import ReportKeeper
+from smsgw.worker.lanes import LaneSweeper
 from smsgw.worker.outage import StoreGate
 from smsgw.worker.reports import ReportApplier
+from smsgw.worker.runs import Runs
+from smsgw.worker.shares import ShareBook
 from smsgw.worker.slots import Slots
+from smsgw.worker.starting import Starter
 from smsgw.worker.supervise import Supervisor
 from smsgw.worker.sweep import RoundSweeper, TimerSweeper
 from smsgw.worker.watch import Watch
 
 TITLE = "smsgw worker"
-DESCRIPTION = "Status of messages, delivery reports of providers, health."
+DESCRIPTION = "Status of messages, delivery reports of providers, operations."
 
 
 def run_worker(environ: Mapping[str, str]) -> None:
@@ -63,6 +73,58 @@ async def open_worker(
     environ: Mapping[str, str],
 ) -> Role:
     """Open what a worker needs and put it together; nothing is consumed before the role runs."""
+    parts = await _open_parts(settings, transports, stack, observer, environ=environ)
+    operations = _operations(settings, parts)
+    stack.push_async_callback(operations.direct.close)
+    worker = await _loops(settings, transports, parts)
+    config = parts.config
+    config.announce()
+    return Role(
+        handlers=build_worker_handlers(
+            store=parts.store,
+            providers=config.opened,
+            configured=lambda: config.configured,
+            clients=lambda: config.clients,
+            observer=parts.observer,
+            clock=utc_now,
+            wake=parts.reports.wake,
+            operations=operations,
+            trusted_proxies=settings.trusted_proxies,
+        ),
+        checks={
+            "database": parts.gate.problem,
+            "broker": reachable(parts.consumer.is_ready),
+            "limits": reachable(parts.limits.is_ready),
+        },
+        tasks={"worker": worker.run, "queue": transports.watch},
+        reload=config.reload,
+    )
+
+
+class _Parts(NamedTuple):
+    """What the loops of a worker share with its HTTP side."""
+
+    config: WorkerConfig
+    store: Store
+    gate: StoreGate
+    limits: Limits
+    consumer: Consumer
+    traffic: Traffic
+    choosing: Choosing
+    calls: Calls
+    shares: ShareBook
+    reports: ReportApplier
+    observer: Observer
+
+
+async def _open_parts(
+    settings: WorkerSettings,
+    transports: Transports,
+    stack: AsyncExitStack,
+    observer: Observer,
+    *,
+    environ: Mapping[str, str],
+) -> _Parts:
     config = _config(settings, stack, observer, environ)
     store = transports.store(settings.database_url)
     limits = await transports.limits(
@@ -71,25 +133,47 @@ async def open_worker(
     consumer = await transports.consumer(settings.queue, settings.queue.outbound)
     reports = ReportApplier(store=store, timers=settings.timers, observer=observer, clock=utc_now)
     gate = StoreGate(store, observer=observer)
-    worker = await _loops(settings, transports, store, gate, consumer, config, reports, observer)
-    config.announce()
-    return Role(
-        handlers=build_worker_handlers(
-            store=store,
-            providers=config.opened,
-            configured=lambda: config.configured,
-            clients=lambda: config.clients,
-            observer=observer,
-            clock=utc_now,
-            wake=reports.wake,
-        ),
-        checks={
-            "database": gate.problem,
-            "broker": reachable(consumer.is_ready),
-            "limits": reachable(limits.is_ready),
-        },
-        tasks={"worker": worker.run, "queue": transports.watch},
-        reload=config.reload,
+    traffic = await transports.traffic(settings.limits_url, quota_prefix=settings.quota_prefix)
+    shares = ShareBook(traffic)
+    observer = heard_by(observer, shares.observe)
+    choosing = _choosing(settings, traffic, config, observer)
+    config.listen(choosing.use)
+    config.listen(shares.use)
+    calls = Calls(
+        providers=config.opened,
+        configured=lambda: config.configured,
+        planner=choosing.planner,
+        observer=observer,
+        clock=utc_now,
+    )
+    return _Parts(config, store, gate, limits, consumer, traffic, choosing, calls, shares, reports, observer)
+
+
+def _choosing(settings: WorkerSettings, traffic: Traffic, config: WorkerConfig, observer: Observer) -> Choosing:
+    return Choosing(
+        traffic,
+        config.configured,
+        observer=observer,
+        capacity=settings.max_in_flight,
+        timers=settings.timers,
+        strategy=settings.strategy,
+        default_priority=settings.default_priority,
+        rates=settings.rates,
+        rules=settings.health,
+    )
+
+
+def _operations(settings: WorkerSettings, parts: _Parts) -> Operations:
+    return open_operations(
+        settings,
+        parts.config,
+        store=parts.store,
+        gate=parts.gate,
+        calls=parts.calls,
+        traffic=parts.traffic,
+        choosing=parts.choosing,
+        shares=parts.shares,
+        observer=parts.observer,
     )
 
 
@@ -101,32 +185,34 @@ def _config(
 
     def opened(providers: Providers) -> Mapping[str, Provider]:
         try:
-            return open_providers(providers, timeout=settings.provider_timeout, transport=transport, environ=environ)
+            return open_providers(
+                providers,
+                timeout=settings.provider_timeout,
+                transport=transport,
+                environ=environ,
+                public_url=settings.public_url,
+            )
         except ProviderSetupError as error:
             raise SettingsError(str(error)) from None
 
     return WorkerConfig(settings, open_providers=opened, observer=observer)
 
 
-async def _loops(
-    settings: WorkerSettings,
-    transports: Transports,
-    store: Store,
-    gate: StoreGate,
-    consumer: Consumer,
-    config: WorkerConfig,
-    reports: ReportApplier,
-    observer: Observer,
-) -> Worker:
+async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts) -> Worker:
+    config, store, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer = parts
     slots = Slots(settings.max_in_flight)
     shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
     sending: dict[str, Any] = {"gate": gate, "providers": config.opened, "timers": settings.timers, **shared}
+    planner, lanes = choosing.planner, choosing.lanes
     dispatcher = Dispatcher(
-        router=config.router,
+        gate=gate,
+        calls=calls,
+        planner=planner,
         slots=slots,
+        timers=settings.timers,
         provider_timeout=settings.provider_timeout,
         dice=random.random,
-        **sending,
+        **shared,
     )
     heartbeats = HeartbeatConsumer(
         consumer=await transports.consumer(settings.queue, settings.queue.heartbeat),
@@ -135,15 +221,31 @@ async def _loops(
         expected_providers=settings.expected_providers_fingerprint,
     )
     supervisor = Supervisor(gate=gate, observer=observer)
+    starting: dict[str, Any] = {"planner": planner, "lanes": lanes, "slots": slots}
+    launching = {**starting, "dispatcher": dispatcher, "observer": observer, "clock": utc_now}
+    starter = Starter(**launching)
+    claiming: dict[str, Any] = {"store": store, "starter": starter, "stopping": supervisor.stopping}
     return Worker(
         supervisor=supervisor,
         gate=gate,
         consumer=consumer,
         dispatcher=dispatcher,
-        intake=Intake(consumer=consumer, gate=gate, dispatcher=dispatcher, slots=slots, **shared),
-        rounds=RoundSweeper(dispatcher=dispatcher, slots=slots, stopping=supervisor.stopping, **shared),
+        planner=planner,
+        intake=Intake(consumer=consumer, gate=gate, store=store, **launching),
+        rounds=RoundSweeper(planner=planner, slots=slots, clock=utc_now, **claiming),
+        lanes=LaneSweeper(router=choosing.router, observer=observer, **starting, **claiming),
         timers=TimerSweeper(dispatcher=dispatcher, **sending),
         reports=reports,
         heartbeats=heartbeats,
         watch=Watch(queue=await transports.queue_admin(settings.queue), **shared),
+        shares=shares,
+        runs=_runs(parts),
     )
+
+
+def _runs(parts: _Parts) -> Runs:
+    config, observer = parts.config, parts.observer
+    keeper = ReportKeeper(store=parts.store, observer=observer, clock=utc_now, wake=parts.reports.wake)
+    runs = Runs(config.opened, keeper=keeper, observer=observer)
+    config.listen(runs.use)
+    return runs

@@ -7,8 +7,12 @@ from smsgw.core.ports import Consumer
 from smsgw.worker.dispatch import Dispatcher
 from smsgw.worker.heartbeat import HeartbeatConsumer
 from smsgw.worker.intake import Intake
+from smsgw.worker.lanes import LaneSweeper
 from smsgw.worker.outage import StoreGate
+from smsgw.worker.planning import Planner
 from smsgw.worker.reports import ReportApplier
+from smsgw.worker.runs import Runs
+from smsgw.worker.shares import ShareBook
 from smsgw.worker.supervise import Supervisor
 from smsgw.worker.sweep import RoundSweeper, TimerSweeper
 from smsgw.worker.watch import Watch
@@ -29,10 +33,14 @@ class Worker:
         consumer: Consumer,
         dispatcher: Dispatcher,
         rounds: RoundSweeper,
+        lanes: LaneSweeper,
+        planner: Planner,
         timers: TimerSweeper,
         reports: ReportApplier,
         heartbeats: HeartbeatConsumer,
         watch: Watch,
+        shares: ShareBook,
+        runs: Runs,
     ) -> None:
         self._supervisor = supervisor
         self._gate = gate
@@ -40,12 +48,18 @@ class Worker:
         self._consumer = consumer
         self._dispatcher = dispatcher
         self._rounds = rounds
+        self._lanes = lanes
+        self._planner = planner
         self._timers = timers
+        self._shares = shares
+        self._runs = runs
         self._background: dict[str, Callable[[], Awaitable[float]]] = {
+            "health": planner.health.run_once,
             "timers": timers.run_once,
             "reports": reports.run_once,
             "heartbeats": heartbeats.run_once,
             "watch": watch.run_once,
+            "shares": shares.run_once,
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -56,6 +70,8 @@ class Worker:
             await self._work(stop)
         finally:
             await self._timers.close()
+            await self._planner.pacer.close()
+            await self._shares.run_once()
             await self._gate.close()
 
     async def _work(self, stop: asyncio.Event) -> None:
@@ -63,11 +79,13 @@ class Worker:
         starters = {
             asyncio.create_task(self._intake.run_until(stopping), name="intake"),
             asyncio.create_task(self._supervisor.repeat(self._rounds.run_once, where="rounds"), name="rounds"),
+            asyncio.create_task(self._supervisor.repeat(self._lanes.run_once, where="lanes"), name="lanes"),
         }
         background = {
             asyncio.create_task(self._supervisor.repeat(run, where=name), name=name)
             for name, run in self._background.items()
         }
+        self._runs.start()
         try:
             await self._until_told(stop, {*starters, *background})
             stopping.set()
@@ -75,6 +93,7 @@ class Worker:
             await self._consumer.pause()
             await self._dispatcher.drain(DRAIN_SECONDS)
         finally:
+            await self._runs.close()
             for task in (*starters, *background):
                 task.cancel()
             await asyncio.gather(*starters, *background, return_exceptions=True)

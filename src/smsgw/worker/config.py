@@ -6,8 +6,8 @@ from smsgw.core.events import ConfigLoaded
 from smsgw.core.keys import Clients
 from smsgw.core.ports import Observer, Provider
 from smsgw.core.providers import Providers
-from smsgw.core.routing import Router
-from smsgw.settings import Document, WorkerSettings, parse_clients, parse_providers, reread
+from smsgw.core.routing import weight_problem
+from smsgw.settings import Document, SettingsError, WorkerSettings, parse_clients, parse_providers, reread
 
 Opened = tuple[Providers, Mapping[str, Provider]]
 
@@ -42,6 +42,8 @@ class WorkerConfig:
         open_providers: Callable[[Providers], Mapping[str, Provider]],
         observer: Observer,
     ) -> None:
+        self._strategy = settings.strategy
+        self._listeners: list[Callable[[Providers], None]] = []
         self._observer = observer
         self._open_providers = open_providers
         self._client_path = settings.clients_document.path
@@ -49,7 +51,11 @@ class WorkerConfig:
         self.clients: Clients = settings.clients
         self.configured: Providers = settings.providers
         self.opened = LiveProviders(open_providers(settings.providers))
-        self.router = Router(settings.providers, strategy=settings.strategy, default_priority=settings.default_priority)
+
+    def listen(self, listener: Callable[[Providers], None]) -> None:
+        """Tell `listener` the providers, now and after every reload."""
+        self._listeners.append(listener)
+        listener(self.configured)
 
     def announce(self) -> None:
         """State what the worker runs with."""
@@ -64,10 +70,20 @@ class WorkerConfig:
         if providers:
             self.configured, opened = providers[0]
             self.opened.use(opened)
-            self.router.use(self.configured)
+            for listener in self._listeners:
+                listener(self.configured)
         if clients or providers:
             self.announce()
 
     def _open(self, document: Document) -> Opened:
         providers = parse_providers(document)
-        return providers, self._open_providers(providers)
+        if problem := weight_problem(providers, self._strategy):
+            raise SettingsError(f"PROVIDERS_CONFIG: {problem}")
+        opened = self._open_providers(providers)
+        same = {name for name in set(opened) & set(self.opened) if _asks_alike(self.configured, providers, name)}
+        # One whose options are as before stays: what it holds open need not be opened again.
+        return providers, {name: self.opened[name] if name in same else opened[name] for name in opened}
+
+
+def _asks_alike(before: Providers, after: Providers, name: str) -> bool:
+    return before.kind_of(name) == after.kind_of(name) and before[name].options == after[name].options

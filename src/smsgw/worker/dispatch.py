@@ -2,43 +2,35 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-
-import msgspec
+from collections.abc import Callable
+from datetime import timedelta
 
 from smsgw import failpoints
-from smsgw.core.decision import LEAST_VALIDITY, Round, decide, start
-from smsgw.core.events import AttemptFinished, Crashed, LateOutcome, MessageMoved
-from smsgw.core.failure import Outcome, SendResult
+from smsgw.core.decision import LEAST_VALIDITY, Round, decide
+from smsgw.core.events import Crashed, LateOutcome, MessageMoved
+from smsgw.core.failure import POLICIES, Outcome, SendResult
 from smsgw.core.lifecycle import Change, Timers
 from smsgw.core.message import Attempt, Message, Status
-from smsgw.core.ports import Clock, Observer, Provider, Store, StoreUnavailableError, Submit
-from smsgw.core.routing import Router
+from smsgw.core.ports import Clock, Observer, Store, StoreUnavailableError
+from smsgw.worker.calls import Calls
 from smsgw.worker.outage import StoreGate
+from smsgw.worker.planning import Planned, Planner
 from smsgw.worker.slots import Slots
 
 LEASE_MARGIN = timedelta(seconds=5)
 """A call starts only while its lease outlives the provider's deadline by this much."""
 
 
-class Planned(msgspec.Struct, frozen=True):
-    """The first step of a round; `round` is None when there is nothing to send."""
-
-    change: Change
-    round: Round | None
-
-
 class Dispatcher:
-    """Plans rounds and runs them. Every launched round holds one slot until its message rests."""
+    """Runs rounds. Every launched round holds one slot until its message rests."""
 
     def __init__(
         self,
         *,
         store: Store,
         gate: StoreGate,
-        providers: Mapping[str, Provider],
-        router: Router,
+        calls: Calls,
+        planner: Planner,
         slots: Slots,
         timers: Timers,
         provider_timeout: timedelta,
@@ -48,8 +40,8 @@ class Dispatcher:
     ) -> None:
         self._store = store
         self._gate = gate
-        self._providers = providers
-        self._router = router
+        self._calls = calls
+        self._planner = planner
         self._slots = slots
         self._timers = timers
         self._needed_lease = provider_timeout + LEASE_MARGIN
@@ -58,19 +50,12 @@ class Dispatcher:
         self._dice = dice
         self._rounds: set[asyncio.Task[None]] = set()
 
-    def plan(self, message: Message, now: datetime) -> Planned:
-        """Choose a provider for a message that is due, or end it. Pure but for whose turn it is."""
-        candidates = self._router.candidates(message.providers, prefer=message.prefer, refused=message.refused)
-        change, round_ = start(message, candidates, now, timers=self._timers, jitter=self._dice())
-        return Planned(change, round_)
-
     def can_look_up(self, provider: str) -> bool:
         """Whether this provider can be asked about a reference."""
-        adapter = self._providers.get(provider)
-        return adapter is not None and adapter.can_look_up
+        return self._calls.can_look_up(provider)
 
     def launch(self, planned: Planned) -> None:
-        """Run a committed round in a task of its own; takes over one slot of the caller's."""
+        """Run a committed round in a task of its own; takes over one slot of the caller's, and the permit."""
         task = asyncio.create_task(self._run(planned))
         self._rounds.add(task)
         task.add_done_callback(self._ended)
@@ -90,20 +75,28 @@ class Dispatcher:
         self._slots.give(1)
 
     async def _run(self, planned: Planned) -> None:
-        change, round_ = planned.change, planned.round
+        step = planned
         try:
-            while round_ is not None and change.started is not None:
-                change, round_ = await self._ask(change.message, change.started, round_)
+            while step.round is not None and step.change.started is not None:
+                step = await self._ask(step.change.message, step.change.started, step)
                 failpoints.reach("W6")
-                if not await self._settle(change):
+                if not await self._settle(step.change):
                     return
         except Exception as error:  # noqa: BLE001  (a bug; the lease and the intent on record bring the message back)
-            self._observer(Crashed(where="dispatch", error=error, tracking_id=change.message.tracking_id))
+            message = step.change.message
+            self._observer(Crashed(where="dispatch", error=error, tracking_id=message.tracking_id))
+        finally:
+            self._planner.drop(step.permit)
 
-    async def _ask(self, message: Message, attempt: Attempt, round_: Round) -> tuple[Change, Round | None]:
+    async def _ask(self, message: Message, attempt: Attempt, step: Planned) -> Planned:
+        """Make one call and plan the next step. The permit is given back as soon as the call has ended."""
         failpoints.reach("W4")
-        result = self._too_late(message) or await self._call(message, attempt)
-        return decide(
+        round_, permit = step.round or Round(left=()), None
+        result = self._too_late(message) or await self._call(message, attempt, step)
+        self._planner.drop(step.permit)
+        if round_.left and POLICIES[result.outcome].another_now:
+            round_, permit = await self._planner.next_permit(message, round_)
+        change, next_round = decide(
             message,
             attempt,
             round_,
@@ -113,6 +106,9 @@ class Dispatcher:
             jitter=self._dice(),
             can_look_up=self.can_look_up(attempt.provider),
         )
+        if next_round is None:
+            self._planner.drop(permit)
+        return Planned(change, next_round, permit)
 
     def _too_late(self, message: Message) -> SendResult | None:
         """Say that nothing was sent when the lease or the message's life is too short by now for a call. No provider is
@@ -124,33 +120,10 @@ class Dispatcher:
             return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: expired")
         return None
 
-    async def _call(self, message: Message, attempt: Attempt) -> SendResult:
-        began = time.monotonic()
-        result = await self._send(message, attempt.provider)
-        self._observer(
-            AttemptFinished(
-                tracking_id=message.tracking_id,
-                client_key=message.client_key,
-                provider=attempt.provider,
-                number=attempt.number,
-                outcome=result.outcome,
-                seconds=time.monotonic() - began,
-                detail=result.detail,
-            )
-        )
-        return result
-
-    async def _send(self, message: Message, provider: str) -> SendResult:
-        adapter = self._providers.get(provider)
-        if adapter is None:
-            return SendResult(outcome=Outcome.UNREACHABLE, detail="not called: no such provider at this worker")
-        validity = max(1, int((message.expires_at - self._clock()).total_seconds()))
-        submit = Submit(reference=message.tracking_id, to=message.to, text=message.text, validity_seconds=validity)
-        try:
-            return await adapter.send(submit)
-        except Exception as error:  # noqa: BLE001  (a bug in an adapter: nobody can know what left)
-            self._observer(Crashed(where=f"provider {provider}", error=error, tracking_id=message.tracking_id))
-            return SendResult(outcome=Outcome.UNKNOWN, detail=f"adapter failed: {type(error).__name__}")
+    async def _call(self, message: Message, attempt: Attempt, step: Planned) -> SendResult:
+        if not self._planner.is_good(step.permit, attempt.provider):
+            step.permit = await self._planner.freshen(step.permit, message, attempt.provider)
+        return await self._calls.make(message, attempt, step.permit)
 
     async def _settle(self, change: Change) -> bool:
         """Commit an outcome; an outage of the store is waited out, for what we know nobody else does."""
@@ -164,6 +137,7 @@ class Dispatcher:
         if is_ours:
             failpoints.reach("W8")
             self._observer(moved(change))
+            self._planner.note_parked(change)
             return True
         ended = change.finished
         self._observer(

@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
-from msgspec import UNSET
 
 from smsgw import failpoints
 from smsgw.core.decision import Round
 from smsgw.core.envelope import MAX_BATCH, Envelope, Poison, decode, encode
 from smsgw.core.events import CopyDropped, Crashed, Poisoned
-from smsgw.core.lifecycle import Change, step
-from smsgw.core.message import Event, EventType, Message, Status
+from smsgw.core.lifecycle import Change
 from smsgw.core.ports import Arrival, Clock, Consumer, Delivery, Observer, Store, StoreUnavailableError
-from smsgw.core.ttl import expiry
-from smsgw.worker.dispatch import Dispatcher, Planned, moved
+from smsgw.worker.arrivals import hash_of, message_of, plan_waiting, waiting_arrival, without_started
+from smsgw.worker.dispatch import Dispatcher, moved
 from smsgw.worker.outage import StoreGate
+from smsgw.worker.planning import Planned, Planner
 from smsgw.worker.slots import Slots
 from smsgw.worker.supervise import RESTART_SECONDS
+from smsgw.worker.waiting import WaitingLanes
 
 PATIENCE_SECONDS = 2.0
 """How long deliveries at hand wait for a slot before they are put away."""
@@ -53,6 +53,8 @@ class Intake:
         consumer: Consumer,
         store: Store,
         gate: StoreGate,
+        planner: Planner,
+        lanes: WaitingLanes,
         dispatcher: Dispatcher,
         slots: Slots,
         observer: Observer,
@@ -62,6 +64,8 @@ class Intake:
         self._consumer = consumer
         self._store = store
         self._gate = gate
+        self._planner = planner
+        self._lanes = lanes
         self._dispatcher = dispatcher
         self._slots = slots
         self._observer = observer
@@ -115,7 +119,7 @@ class Intake:
         see, audit or expire. The backlog behind it stays in the broker."""
         while self._members:
             self._at_hand = [self._members.popleft() for _ in range(min(len(self._members), MAX_BATCH))]
-            await self._take_in(self._at_hand, _as_waiting)
+            await self._take_in(self._at_hand, plan_waiting)
 
     async def _until_written(self, detail: str, stopping: asyncio.Event) -> None:
         """Return once the store has taken the batch that it refused: one that answers need not be one that writes. Only
@@ -124,7 +128,7 @@ class Intake:
         while not stopping.is_set():
             await self._gate.wait_until_back(detail)
             try:
-                await self._store.take_in([_arrival(envelope, self._clock()) for envelope, _ in batch])
+                await self._store.take_in([waiting_arrival(envelope, self._clock()) for envelope, _ in batch])
             except StoreUnavailableError as error:
                 detail = str(error)
             except Exception as error:  # noqa: BLE001  (the batch is to blame, not the store: sorted out when it is back)
@@ -170,13 +174,19 @@ class Intake:
     async def _take_in(
         self,
         batch: Sequence[tuple[Envelope, Parcel]],
-        plan_of: Callable[[Envelope, datetime], Planned],
+        plan: Callable[[Sequence[Envelope], datetime], Awaitable[Sequence[Planned]]],
     ) -> None:
         """Commit a batch and launch what starts at once, each with one of the free slots."""
-        now = self._clock()
-        plans = [plan_of(envelope, now) for envelope, _ in batch]
+        plans = await plan([envelope for envelope, _ in batch], self._clock())
+        try:
+            await self._commit_and_begin(batch, plans)
+        finally:
+            for each in plans:
+                self._planner.drop(each.permit)
+
+    async def _commit_and_begin(self, batch: Sequence[tuple[Envelope, Parcel]], plans: Sequence[Planned]) -> None:
         arrivals = [
-            Arrival(change=plan.change, idempotency_hash=_hash(envelope))
+            Arrival(change=plan.change, idempotency_hash=hash_of(envelope))
             for plan, (envelope, _) in zip(plans, batch, strict=True)
         ]
         try:
@@ -199,7 +209,7 @@ class Intake:
         refused = []
         for envelope, parcel in batch:
             try:
-                (change,) = await self._store.take_in([_arrival(envelope, self._clock())])
+                (change,) = await self._store.take_in([waiting_arrival(envelope, self._clock())])
             except StoreUnavailableError:
                 raise
             except Exception as cause:  # noqa: BLE001  (this is the one, or one of them)
@@ -230,14 +240,18 @@ class Intake:
             self._observer(CopyDropped(tracking_id=envelope.tracking_id))
             return
         self._observer(moved(change))
+        self._lanes.note(change.message.lane)
         if change.started is None or self._free_slots == 0:
             return
-        self._dispatcher.launch(Planned(change, _without_started(plan.round or Round(left=()), change)))
+        permit, plan.permit = plan.permit, None
+        self._dispatcher.launch(Planned(change, without_started(plan.round or Round(left=()), change), permit))
         self._free_slots -= 1
 
-    def _plan(self, envelope: Envelope, now: datetime) -> Planned:
-        planned = self._dispatcher.plan(_message(envelope, now), now)
-        return Planned(msgspec.structs.replace(planned.change, previous=None), planned.round)
+    async def _plan(self, envelopes: Sequence[Envelope], now: datetime) -> Sequence[Planned]:
+        plans = await self._planner.plan_new([message_of(envelope, now) for envelope in envelopes], now)
+        for plan in plans:
+            plan.change = msgspec.structs.replace(plan.change, previous=None)
+        return plans
 
     async def _sit_out(self, until: Awaitable[None]) -> None:
         """Give back what is not committed, close the channel once, and subscribe again afterwards."""
@@ -248,40 +262,3 @@ class Intake:
             await until
         finally:
             await self._consumer.resume()
-
-
-def _hash(envelope: Envelope) -> str | None:
-    return None if envelope.idempotency_hash is UNSET else envelope.idempotency_hash
-
-
-def _message(envelope: Envelope, now: datetime) -> Message:
-    """Return the message as it would be before its first step: fence 0, so that the first commit makes it 1."""
-    return Message(
-        tracking_id=envelope.tracking_id,
-        client_key=envelope.client_key,
-        to=envelope.to,
-        text=envelope.text,
-        ttl_seconds=envelope.ttl_seconds,
-        providers=envelope.providers_effective,
-        created_at=envelope.created_at,
-        expires_at=expiry(envelope.created_at, envelope.ttl_seconds, now),
-        updated_at=now,
-        status=Status.QUEUED,
-        fence=0,
-    )
-
-
-def _as_waiting(envelope: Envelope, now: datetime) -> Planned:
-    """Plan a message that nobody can start now: due at once, without lease or intent."""
-    queued = step(_message(envelope, now), now, Status.QUEUED, due_at=now)
-    return Planned(Change(message=queued, events=(Event(EventType.QUEUED, now),)), None)
-
-
-def _arrival(envelope: Envelope, now: datetime) -> Arrival:
-    return Arrival(change=_as_waiting(envelope, now).change, idempotency_hash=_hash(envelope))
-
-
-def _without_started(round_: Round, change: Change) -> Round:
-    """Return the round for what was committed: after a retried commit that may have begun with another provider."""
-    started = change.started.provider if change.started else None
-    return Round(left=tuple(name for name in round_.left if name != started))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,18 +11,19 @@ import msgspec
 from smsgw.core.decision import LookUpDue, after_look_up, when_due
 from smsgw.core.events import Crashed
 from smsgw.core.failure import LookUp, LookUpResult
-from smsgw.core.lifecycle import Change, Timers, step
+from smsgw.core.lifecycle import Change, Timers
 from smsgw.core.message import Attempt, Message, Status
 from smsgw.core.ports import Clock, Observer, Provider, Store, StoreUnavailableError
-from smsgw.worker.dispatch import Dispatcher, Planned, moved
+from smsgw.worker.dispatch import Dispatcher, moved
 from smsgw.worker.outage import StoreGate
+from smsgw.worker.planning import Planned, Planner
 from smsgw.worker.slots import Slots
+from smsgw.worker.starting import ClaimPlan, Starter, put_off
 
 WAITING = frozenset({Status.QUEUED})
 TIMED = frozenset({Status.PROCESSING, Status.UNKNOWN, Status.SENT})
 BATCH = 50
 POLL_SECONDS = 0.25
-PUT_OFF = timedelta(seconds=60)
 SLOW = timedelta(seconds=2)
 """A look-up that takes longer holds up no other timer."""
 MOST_SLOW = 10
@@ -33,49 +34,27 @@ class RoundSweeper:
     """Starts the rounds that are due: retries, and messages whose worker died."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        dispatcher: Dispatcher,
-        slots: Slots,
-        stopping: asyncio.Event,
-        observer: Observer,
-        clock: Clock,
+        self, *, store: Store, planner: Planner, starter: Starter, slots: Slots, stopping: asyncio.Event, clock: Clock
     ) -> None:
         self._store = store
-        self._stopping = stopping
-        self._dispatcher = dispatcher
+        self._planner = planner
+        self._starter = starter
         self._slots = slots
-        self._observer = observer
+        self._stopping = stopping
         self._clock = clock
 
     async def run_once(self) -> float:
         """Claim and launch as many due messages as slots are free; return the seconds to rest."""
         taken = await self._slots.take(BATCH)
-        launched = 0
-        try:
-            if self._stopping.is_set():
-                return 0
-            now = self._clock()
-            claimed = await self._store.claim(WAITING, now=now, limit=taken, plan=self._planner(now))
-            for _, planned in claimed:
-                self._observer(moved(planned.change))
-                if planned.round is not None:
-                    self._dispatcher.launch(planned)
-                    launched += 1
-        finally:
-            self._slots.give(taken - launched)
-        return 0 if len(claimed) == taken else POLL_SECONDS
+        if self._stopping.is_set():
+            self._slots.give(taken)
+            return 0
 
-    def _planner(self, now: datetime) -> Callable[[Message, Attempt | None], Planned]:
-        def plan(message: Message, _newest: Attempt | None) -> Planned:
-            try:
-                return self._dispatcher.plan(message, now)
-            except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
-                self._observer(Crashed(where="rounds", error=error, tracking_id=message.tracking_id))
-                return Planned(_put_off(message, now), None)
+        def claim(plan: ClaimPlan) -> Awaitable[Sequence[tuple[Message, Planned]]]:
+            return self._store.claim(WAITING, now=self._clock(), limit=taken, plan=plan)
 
-        return plan
+        started = await self._starter.start(taken, claim, self._planner.plan_due, where="rounds")
+        return 0 if started.found == taken else POLL_SECONDS
 
 
 class _Asked(NamedTuple):
@@ -144,7 +123,7 @@ class TimerSweeper:
                 return when_due(message, newest, now, timers=self._timers, can_look_up=can_look_up)
             except Exception as error:  # noqa: BLE001  (a row that nobody understands must not block its neighbours)
                 self._observer(Crashed(where="timers", error=error, tracking_id=message.tracking_id))
-                return _put_off(message, now)
+                return put_off(message, now)
 
         return plan
 
@@ -167,8 +146,3 @@ class TimerSweeper:
         except StoreUnavailableError as error:
             # The lease of the look-up brings the message back; the answer can be asked for again.
             await self._gate.wait_until_back(str(error))
-
-
-def _put_off(message: Message, now: datetime) -> Change:
-    """Return the message as it is, to be looked at again later; its story does not tell of it."""
-    return Change(message=step(message, now, message.status, due_at=now + PUT_OFF), previous=message.status)

@@ -11,6 +11,7 @@ import msgspec
 from smsgw.core.failure import LookUp, Outcome
 from smsgw.core.message import DeliveryReport, ReportStatus
 from smsgw.core.ports import ReportRequest
+from tests.providers.opening import NOW
 from tests.providers.tables import REFERENCE, SUBMIT, AnswerCase, LookUpCase, Reply, ReportCase, Sent, Table
 
 API_KEY = "key-Zq81xv-very-secret"
@@ -45,7 +46,7 @@ def accepted(status: int, body: Any, message_id: str) -> AnswerCase:
 
 def signed(body: bytes, secret: str = SECRET, name: str = "x-signature") -> ReportRequest:
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return ReportRequest(headers=((name, signature),), body=body)
+    return ReportRequest(received_at=NOW, headers=((name, signature),), body=body)
 
 
 def report(name: str, status: ReportStatus, changes: dict[str, Any], **expected: Any) -> ReportCase:
@@ -67,7 +68,9 @@ def unreadable(name: str, body: bytes) -> ReportCase:
 
 def forged(name: str, headers: Sequence[tuple[str, str]]) -> ReportCase:
     return ReportCase(
-        name=name, request=ReportRequest(headers=headers, body=msgspec.json.encode(REPORT)), refused="forged"
+        name=name,
+        request=ReportRequest(received_at=NOW, headers=headers, body=msgspec.json.encode(REPORT)),
+        refused="forged",
     )
 
 

@@ -1,5 +1,6 @@
 """Exit codes of commands, and where they read their settings from."""
 
+import signal
 from pathlib import Path
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from smsgw.cli import app
+from smsgw.cli.failing import starting
 from smsgw.wiring import operate
 from smsgw.worker.audit import Balance
 
@@ -43,3 +45,13 @@ def test_an_application_is_configured_by_dotenv_too(
 
     assert result.exit_code == 1
     assert "unheard-of://dotenv/" in result.output
+
+
+def test_a_sighup_before_a_role_listens_to_it_does_not_end_it() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        with starting("server-b", reloads=True):
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from smsgw.core.failure import Outcome, SendResult
 from smsgw.core.lifecycle import Timers
-from smsgw.core.message import Attempt, DeliveryReport, Message, ReportStatus, Status
+from smsgw.core.message import Attempt, DeliveryReport, Message, Part, ReportStatus, Status
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -37,10 +37,12 @@ def attempt(number: int = 1, provider: str = "A", outcome: Outcome | None = None
     return Attempt(**{**values, "finished_at": finished_at, **fields})
 
 
-def report(status: ReportStatus, *, message_id: str | None = None, dedupe_key: str = "") -> DeliveryReport:
+def report(
+    status: ReportStatus, *, message_id: str | None = None, dedupe_key: str = "", part: Part | None = None
+) -> DeliveryReport:
     """Return a report about our reference, with the provider's message id where it has one."""
-    key = dedupe_key or f"{message_id}:{status.word}"
-    return DeliveryReport(status=status, provider_message_id=message_id, reference="r", dedupe_key=key)
+    key = dedupe_key or f"{message_id}:{status.word}:{part}"
+    return DeliveryReport(status=status, provider_message_id=message_id, reference="r", dedupe_key=key, part=part)
 
 
 def answer(outcome: Outcome, **fields: Any) -> SendResult:

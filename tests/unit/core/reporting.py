@@ -7,7 +7,7 @@ import msgspec
 
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import TRANSITIONS, Change, finish, unknown
-from smsgw.core.message import Attempt, Message, NotApplied, ReceivedReport, ReportStatus, Status, Told
+from smsgw.core.message import Attempt, Message, NotApplied, Part, ReceivedReport, ReportStatus, Status, Told
 from smsgw.core.reports import apply_report
 from tests.unit.core.building import NOW, SECOND, TIMERS, report
 
@@ -61,15 +61,24 @@ class Inbox(msgspec.Struct):
         return change
 
 
-def received(provider: str, status: ReportStatus, message_id: str | None = None) -> ReceivedReport:
+def received(
+    provider: str, status: ReportStatus, message_id: str | None = None, part: Part | None = None
+) -> ReceivedReport:
     """Return a verified report."""
-    return ReceivedReport(provider=provider, report=report(status, message_id=message_id), received_at=NOW)
+    told = report(status, message_id=message_id, part=part)
+    return ReceivedReport(provider=provider, report=told, received_at=NOW)
 
 
 def read(words: Iterable[str]) -> list[ReceivedReport]:
-    """Read `A:x:delivered`: provider, message id (or nothing), status."""
-    split = [word.split(":") for word in words]
-    return [received(who, ReportStatus[status.upper()], id_ or None) for who, id_, status in split]
+    """Read `A:x:delivered` or `A:x:delivered:1/3`: provider, message id (or nothing), status, part."""
+    split = [[*word.split(":"), ""] for word in words]
+    return [
+        received(who, ReportStatus[status.upper()], id_ or None, _part(part)) for who, id_, status, part, *_ in split
+    ]
+
+
+def _part(word: str) -> Part | None:
+    return Part(*map(int, word.split("/"))) if word else None
 
 
 def apply_all(message: Message, attempts: Sequence[Attempt], reports: Iterable[ReceivedReport]) -> Inbox:

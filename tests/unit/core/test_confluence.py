@@ -112,12 +112,13 @@ def test_a_call_that_never_answers_ends_alike_whenever_its_reports_come(
     attempts: tuple[Attempt, ...], told: list[ReceivedReport], data: st.DataObject
 ) -> None:
     """Some reports come before the lease of the call is over and some after it, in any order; none waits for ever."""
+    text = data.draw(st.sampled_from(["1234", "1234" * 50]))
     attempts = (*attempts[:-1], msgspec.structs.replace(attempts[-1], outcome=None, finished_at=None))
     told = [each for each in told if each.provider in {known.provider for known in attempts}]
     ends = set()
     for order in (told, data.draw(st.permutations(told))):
         early = data.draw(st.integers(0, len(told)))
-        end = apply_all(message_of(attempts), attempts, order[:early])
+        end = apply_all(msgspec.structs.replace(message_of(attempts), text=text), attempts, order[:early])
         end.pass_lease()
         for each in order[early:]:
             end.take(each)

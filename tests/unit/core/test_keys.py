@@ -105,3 +105,23 @@ def test_a_key_may_not_stand_twice_in_two_forms() -> None:
 
     with pytest.raises(ClientConfigError, match="the same API key stands twice"):
         _clients({"k-1": SHOP, digest: {**SHOP, "id": "b"}})
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [({}, None), ({"senders": None}, None), ({"senders": []}, set()), ({"senders": ["*", "Shop"]}, {"*", "Shop"})],
+)
+def test_the_senders_that_a_client_may_use(given: dict[str, Any], allowed: set[str] | None) -> None:
+    client = _clients({"k-1": {**SHOP, **given}}).authenticate("k-1")
+
+    assert client is not None
+    assert client.senders == allowed
+
+
+@pytest.mark.parametrize("senders", ["Shop", ["a-b"], [1], ["x" * 12], [""], {"Shop": 1}])
+def test_a_wrong_list_of_senders_stops_the_start_with_one_line(senders: Any) -> None:
+    with pytest.raises(ClientConfigError) as caught:
+        _clients({"k-secret": {**SHOP, "senders": senders}})
+
+    assert "\n" not in str(caught.value)
+    assert "k-secret" not in str(caught.value)

@@ -123,6 +123,11 @@ def test_what_is_not_json_of_the_right_shape_is_one_line(raw: str) -> None:
         Providers.parse(raw)
 
 
+def test_a_mistake_names_its_entry() -> None:
+    with pytest.raises(ProviderConfigError, match=r"^'Provider-B': .* - at `[$].rate_limit`$"):
+        _providers(**{"Provider-A": _ON, "Provider-B": {**_ON, "rate_limit": -1}})
+
+
 def test_an_alias_may_repeat_its_own_name() -> None:
     assert _providers(A={**_ON, "aliases": ["a", "A", "b", "B"]}).resolve("B") == "A"
 
@@ -140,3 +145,42 @@ def test_the_adapter_is_the_kind_or_the_name() -> None:
     assert [providers.kind_of(name) for name in providers] == ["local_sms", "provider_a"]
     assert len(providers) == 2
     assert providers.usable() == ("Local-SMS", "Shop")
+
+
+def test_default_senders_by_country_then_by_provider() -> None:
+    providers = _providers(
+        A={**_ON, "sender": "Shop", "senders": {"US": "+12025550123", "DE": "12345"}},
+        B={**_ON, "senders": {"IR": "Bank"}},
+    )
+
+    assert [providers.sender_of("A", country) for country in ("US", "DE", "IR", "ZZ")] == [
+        "+12025550123",
+        "12345",
+        "Shop",
+        "Shop",
+    ]
+    assert [providers.sender_of("B", country) for country in ("IR", "US")] == ["Bank", None]
+    assert providers.sender_of("gone", "US") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"sender": "far too long a name"}, "'A': the sender"),
+        ({"sender": ""}, "'A': the sender"),
+        ({"sender": "*"}, "name one"),
+        ({"senders": {"US": "*"}}, "name one"),
+        ({"senders": {"us": "Shop"}}, "'us' is no country"),
+        ({"senders": {"XX": "Shop"}}, "'XX' is no country"),
+        ({"senders": {"ZZ": "Shop"}}, "'ZZ' is no country"),
+        ({"senders": {"001": "Shop"}}, "'001' is no country"),
+        ({"senders": {"US": "a-b"}}, "'A': the sender 'a-b'"),
+        ({"senders": ["Shop"]}, "'A': "),
+    ],
+)
+def test_wrong_default_senders_stop_the_start_with_one_line(entry: dict[str, Any], words: str) -> None:
+    with pytest.raises(ProviderConfigError) as caught:
+        _providers(A={**_ON, **entry})
+
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -4,17 +4,23 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smsgw.core.request import Invalid, Malformed, SendRequest, TtlBounds, read_send_request
+from smsgw.core.body import Malformed
+from smsgw.core.direct_request import DirectRequest, read_direct_request
+from smsgw.core.phone import Numbers
+from smsgw.core.phone_request import read_phone_request
+from smsgw.core.request import Invalid, Rules, SendRequest, TtlBounds, read_send_request
+from smsgw.core.text import Cost, Encoding
+from smsgw.core.wishes import TextRules
 
-BOUNDS = TtlBounds(10, 3600, 86_400)
+RULES = Rules(TtlBounds(10, 3600, 86_400))
 SEND: dict[str, Any] = {"to": "+989121234567", "text": "hello"}
 
 
 def _read(body: Any) -> SendRequest | Invalid | Malformed:
-    return read_send_request(body if isinstance(body, bytes) else json.dumps(body).encode(), BOUNDS)
+    return read_send_request(body if isinstance(body, bytes) else json.dumps(body).encode(), RULES)
 
 
 def _fields(body: Any) -> set[str]:
@@ -199,7 +205,7 @@ def test_different_requests_have_different_canonical_forms(other: dict[str, Any]
 
 def test_valid_and_invalid_forms_of_one_request_are_one() -> None:
     body = {**SEND, "ttl_seconds": 600}
-    stricter = read_send_request(json.dumps(body).encode(), TtlBounds(10, 60, 500))
+    stricter = read_send_request(json.dumps(body).encode(), Rules(TtlBounds(10, 60, 500)))
 
     assert isinstance(stricter, Invalid)
     assert stricter.canonical == _canonical(body)
@@ -220,3 +226,158 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 def test_no_input_raises(body: bytes) -> None:
     assert isinstance(_read(body), SendRequest | Invalid | Malformed)
+
+
+# --- sender, price and encoding: at every way in ----------------------------------------------------------------------
+
+DEAR = {**SEND, "text": "x" * 307}
+FANCY = {**SEND, "text": "It’s “fine”…"}
+
+
+def _door(body: dict[str, Any], door: str, **texts: Any) -> SendRequest | DirectRequest | Invalid | Malformed:
+    rules = Rules(TtlBounds(10, 3600, 86_400), texts=TextRules(**texts))
+    if door == "send":
+        return read_send_request(json.dumps(body).encode(), rules)
+    phone = json.dumps({"phone" if name == "to" else name: value for name, value in body.items()}).encode()
+    if door == "phone":
+        return read_phone_request(phone, rules)
+    return read_direct_request(phone, Numbers(), rules.texts)
+
+
+DOORS = pytest.mark.parametrize("door", ["send", "phone", "direct"])
+
+
+@DOORS
+def test_a_sender_is_taken_as_it_is(door: str) -> None:
+    read = _door({**SEND, "sender": "My Shop"}, door)
+
+    assert isinstance(read, SendRequest | DirectRequest)
+    assert read.sender == "My Shop"
+    assert read.to == "+989121234567"
+
+
+@DOORS
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"sender": "far too long a name"}, {"sender"}),
+        ({"sender": ""}, {"sender"}),
+        ({"sender": None}, {"sender"}),
+        ({"sender": 12345}, {"sender"}),
+        ({"max_segments": 0}, {"max_segments"}),
+        ({"max_segments": -1}, {"max_segments"}),
+        ({"max_segments": 1.5}, {"max_segments"}),
+        ({"max_segments": True}, {"max_segments"}),
+        ({"max_segments": "2"}, {"max_segments"}),
+        ({"max_segments": None}, {"max_segments"}),
+        ({"smart_encoding": 1}, {"smart_encoding"}),
+        ({"smart_encoding": "true"}, {"smart_encoding"}),
+        ({"smart_encoding": None}, {"smart_encoding"}),
+        ({"sender": "a-b", "max_segments": 0, "smart_encoding": 1}, {"sender", "max_segments", "smart_encoding"}),
+        ({"sender": "a-b", "max_segments": 0, "text": ""}, {"sender", "max_segments", "text"}),
+        ({"senders": ["Shop"]}, {"senders"}),
+    ],
+)
+def test_broken_wishes_are_named_at_every_door(door: str, change: dict[str, Any], fields: set[str]) -> None:
+    read = _door({**SEND, **change}, door)
+
+    assert isinstance(read, Invalid)
+    assert set(read.fields) == fields
+
+
+@DOORS
+def test_a_limit_beyond_64_bits_is_no_json_of_ours(door: str) -> None:
+    assert isinstance(_door({**SEND, "max_segments": 2**64}, door), Malformed)
+
+
+@DOORS
+@pytest.mark.parametrize(
+    ("setting", "wish", "problem"),
+    [
+        (0, None, None),
+        (3, None, None),
+        (2, None, "takes 3 segments; at most 2 are allowed"),
+        (0, 3, None),
+        (0, 1, "takes 3 segments; at most 1 is allowed"),
+        # A request may lower the limit, never raise it.
+        (2, 9, "takes 3 segments; at most 2 are allowed"),
+        (9, 2, "takes 3 segments; at most 2 are allowed"),
+    ],
+)
+def test_dearer_texts_are_refused(door: str, setting: int, wish: int | None, problem: str | None) -> None:
+    read = _door(DEAR if wish is None else {**DEAR, "max_segments": wish}, door, max_segments=setting)
+
+    if problem is None:
+        assert isinstance(read, SendRequest | DirectRequest)
+    else:
+        assert isinstance(read, Invalid)
+        assert read.fields == {"text": problem}
+
+
+@DOORS
+@pytest.mark.parametrize(
+    ("setting", "wish", "text"),
+    [
+        (False, None, FANCY["text"]),
+        (False, True, 'It\'s "fine"...'),
+        (True, None, 'It\'s "fine"...'),
+        (True, False, FANCY["text"]),
+    ],
+)
+def test_smart_encoding_as_the_setting_or_the_request_says(
+    door: str, setting: bool, wish: bool | None, text: str
+) -> None:
+    read = _door(FANCY if wish is None else {**FANCY, "smart_encoding": wish}, door, smart_encoding=setting)
+
+    assert isinstance(read, SendRequest | DirectRequest)
+    assert read.text == text
+
+
+@DOORS
+def test_a_price_is_that_of_the_text_as_it_is_sent(door: str) -> None:
+    body = {**SEND, "text": "’" * 153, "max_segments": 1, "smart_encoding": True}
+
+    assert not isinstance(_door(body, door), Invalid)
+    assert isinstance(_door({**body, "smart_encoding": False}, door), Invalid)
+
+
+def test_smart_encoding_never_makes_a_text_too_long_for_the_worker() -> None:
+    read = _door({**SEND, "text": "x" * 990 + "…" * 10, "smart_encoding": True}, "send")
+
+    assert isinstance(read, SendRequest)
+    assert len(read.text) == 1000
+    assert read.cost == Cost(Encoding.UCS2, 15)
+
+
+def test_the_fingerprint_is_of_the_request_as_it_was_given() -> None:
+    """Neither the settings of the day nor what became of the text make another request of it."""
+    plain = _door(FANCY, "send")
+    smart = _door(FANCY, "send", smart_encoding=True)
+    told = _door({**FANCY, "smart_encoding": True}, "send", smart_encoding=True)
+    refused = _door(FANCY, "send", max_segments=1, smart_encoding=True)
+
+    assert not any(isinstance(each, Malformed | DirectRequest) for each in (plain, smart, told, refused))
+    assert plain.canonical == smart.canonical == refused.canonical  # type: ignore[union-attr]
+    assert json.loads(plain.canonical) == FANCY  # type: ignore[union-attr]
+    assert told.canonical != plain.canonical  # type: ignore[union-attr]
+
+
+@settings(deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"to": st.just(SEND["to"]), "text": st.text(min_size=1, max_size=1000)},
+        optional={
+            "sender": st.text(max_size=17),
+            "max_segments": st.integers(-1, 20),
+            "smart_encoding": st.booleans(),
+        },
+    )
+)
+def test_what_is_taken_the_worker_takes_too(body: dict[str, Any]) -> None:
+    """A text of 1 to 1000 characters, a sender of at most 16: what the envelope holds (core/envelope.py)."""
+    read = _door(body, "send")
+
+    if isinstance(read, SendRequest):
+        assert 1 <= len(read.text) <= 1000
+        assert read.sender is None or 1 <= len(read.sender) <= 16
+        assert read.cost.segments <= body.get("max_segments", 99)

@@ -15,12 +15,14 @@ from smsgw.core.ports import LimitsUnavailableError
 from smsgw.gateway.app import Gateway, build_gateway_app
 from smsgw.settings import load_gateway
 from smsgw.transports.limits.memory import MemoryLimits
-from smsgw.transports.queues.memory import MemoryPublisher, MemoryQueue
+from smsgw.transports.queues.memory import MemoryAdmin, MemoryPublisher, MemoryQueue
 from smsgw.web.readiness import Readiness
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 PATH = "/api/v1/sms/send"
 SEND = {"to": "+989121234567", "text": "Your code is 1234"}
+PHONE_PATH = "/api/sms/"
+PHONE = {"phone": "+8801921317475", "text": "Your code is 1234"}
 DEADLINE = 10
 
 CLIENTS = {
@@ -116,6 +118,7 @@ class Rig:
             publisher=self.publisher,
             observer=self.facts.append,
             clock=lambda: self.now,
+            queue=MemoryAdmin(self.queue),
         )
         self.app = build_gateway_app(
             self.gateway,
@@ -152,6 +155,7 @@ class Rig:
         key: str | None = None,
         headers: list[tuple[str, str]] | None = None,
         content_type: str | None = "application/json",
+        path: str = PATH,
     ) -> httpx.Response:
         """Ask for one message; a body that is not bytes is sent as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -159,7 +163,7 @@ class Rig:
         given += [("content-type", content_type)] if content_type is not None else []
         given += [("api-key", api_key)] if api_key is not None else []
         given += [("idempotency-key", key)] if key is not None else []
-        return await self.ask("POST", PATH, content=content, headers=given)
+        return await self.ask("POST", path, content=content, headers=given)
 
     async def ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Ask the application anything."""

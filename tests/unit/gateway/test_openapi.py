@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from smsgw.gateway.http.description import responses
-from tests.unit.gateway.rig import PATH, SEND, Rig, error_of
+from smsgw.gateway.http.description import phone_responses, responses
+from tests.unit.gateway.rig import PATH, PHONE, PHONE_PATH, SEND, Rig, error_of
 
 CODES = {
     "UNAUTHORIZED": {401},
@@ -80,9 +80,45 @@ async def test_answers_keep_their_schemas() -> None:
         assert error_of(each)[1] in _examples() if each.status_code != 202 else True
 
 
+@pytest.mark.parametrize("path", ["/api/sms", "/api/sms/send"])
+async def test_the_second_door_is_described_too(path: str) -> None:
+    document = (await Rig().ask("GET", "/openapi.json")).json()
+
+    operation = document["paths"][path]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    jsonschema.validate(PHONE, schema)
+    assert not jsonschema.Draft202012Validator(schema).is_valid({"phone": "01921317475", "text": "x"})
+    assert set(operation["responses"]) >= {"200", "400", "401", "409", "422", "429", "500", "503"}
+
+
+async def test_a_region_is_described_as_what_it_takes() -> None:
+    document = (await Rig(DEFAULT_REGION="BD").ask("GET", "/openapi.json")).json()
+
+    for path, field in ((PATH, "to"), ("/api/sms", "phone")):
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert "BD" in body["properties"][field]["description"]
+        jsonschema.validate({field: "01921317475", "text": "x"}, body)
+
+
+async def test_answers_of_the_second_door_keep_their_schemas() -> None:
+    rig = Rig(TOTAL_RATE_LIMIT="1")
+
+    given = [
+        await rig.send(PHONE, path=PHONE_PATH, api_key=None),
+        await rig.send({}, path=PHONE_PATH),
+        await rig.send(PHONE, path=PHONE_PATH),
+        await rig.send(PHONE, path=PHONE_PATH),
+    ]
+
+    assert [each.status_code for each in given] == [401, 422, 200, 429]
+    for each in given:
+        schema = phone_responses()[str(each.status_code)]["content"]["application/json"]["schema"]
+        jsonschema.validate(each.json(), schema)
+
+
 @pytest.mark.parametrize("example", list(responses()["422"]["content"]["application/json"]["examples"]))
 def test_examples_are_named_after_their_code(example: str) -> None:
     value: dict[str, Any] = responses()["422"]["content"]["application/json"]["examples"][example]["value"]
 
-    assert value["error_code"].lower() == example
+    assert example.startswith(value["error_code"].lower())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+Z", value["timestamp"])

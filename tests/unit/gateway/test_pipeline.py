@@ -24,10 +24,12 @@ async def test_an_accepted_request_is_published_and_answered() -> None:
         "success": True,
         "message": "Request accepted for processing.",
         "tracking_id": str(rig.published[0].tracking_id),
+        "segments": 1,
+        "encoding": "gsm7",
     }
     assert "idempotent-replayed" not in response.headers
     (fact,) = rig.stated(RequestAccepted)
-    assert (fact.client_key, fact.to, fact.is_takeover) == ("a", SEND["to"], False)
+    assert (fact.client_key, fact.to, fact.country, fact.is_takeover) == ("a", SEND["to"], "IR", False)
     assert fact.seconds > 0
 
 

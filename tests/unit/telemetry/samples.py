@@ -5,6 +5,7 @@ from uuid import UUID
 
 from smsgw.core import events
 from smsgw.core.failure import Outcome
+from smsgw.core.health import State
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Event, EventType, Message, Status
 from smsgw.core.providers import ProviderConfig, Providers
@@ -73,7 +74,9 @@ def every_fact() -> list[events.Fact]:
     """Return at least one fact of every type."""
     return [
         events.ConfigLoaded(providers=PROVIDERS),
-        events.RequestAccepted(tracking_id=ID, client_key="shop", to=NUMBER, seconds=0.01, is_takeover=True),
+        events.RequestAccepted(
+            tracking_id=ID, client_key="shop", to=NUMBER, country="IR", seconds=0.01, is_takeover=True
+        ),
         events.RequestReplayed(client_key="shop", status=202, seconds=0.001),
         events.RequestRefused(error_code="RATE_LIMITED", status=429, client_key=None, tracking_id=None, seconds=0.001),
         events.GateBlocked(error_code="PROVIDER_DISABLED", client_key="shop", providers=("Local-SMS",)),
@@ -93,7 +96,21 @@ def every_fact() -> list[events.Fact]:
             seconds=0.1,
             detail=f"no {NUMBER}",
         ),
+        events.CostTold(provider="Provider-A", segments=2, price="0.07", currency="EUR"),
         events.LedgerNoteLost(tracking_id=ID),
+        events.QueueFilled(depth=12, limit=10),
+        events.QueueHasRoom(limit=10),
+        events.OperatorActed(action="health.reset", provider="Provider-A", client_key="operator"),
+        events.OperatorActed(action="direct.send", provider="Provider-A", client_key="operator"),
+        events.SimulatorChanged(provider="Provider-A", changes=("latency",)),
+        events.ProviderThrottled(provider="Provider-A", wait_seconds=2.0),
+        events.HealthSeen(provider="Provider-A", state=State.OPEN, countries_open=1),
+        events.CircuitMoved(provider="Provider-A", country="IR", state=State.OPEN, reason="10 of 12 calls failed"),
+        events.CircuitMoved(provider="Provider-A", country="", state=State.CLOSED, reason="10 of 12 calls failed"),
+        events.BindMoved(provider="Provider-A", binds=2),
+        events.BindMoved(provider="Provider-A", binds=0, why="the peer closed"),
+        events.InboundDropped(provider="Provider-A"),
+        events.LanesSeen(count=2),
         events.CopyDropped(tracking_id=ID),
         events.Poisoned(reason="not JSON", size=3),
         events.LateOutcome(tracking_id=ID, provider="Provider-A", outcome=None),

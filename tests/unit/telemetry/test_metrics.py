@@ -86,7 +86,7 @@ def test_the_page_names_its_format_and_the_process() -> None:
 
 def test_requests_are_counted_by_how_they_ended() -> None:
     metrics = observed(
-        events.RequestAccepted(tracking_id=uuid4(), client_key="shop", to="", seconds=0.01),
+        events.RequestAccepted(tracking_id=uuid4(), client_key="shop", to="", country="DE", seconds=0.01),
         events.RequestReplayed(client_key="shop", status=202, seconds=0.01),
         events.RequestReplayed(client_key="shop", status=409, seconds=0.01),
         events.RequestRefused(error_code="X", status=422, client_key="shop", tracking_id=None, seconds=0.01),
@@ -97,6 +97,31 @@ def test_requests_are_counted_by_how_they_ended() -> None:
     assert value(metrics, "sms_send_request_error_total") == 2
     assert value(metrics, "sms_send_request_latency_seconds_count") == 4
     assert value(metrics, "smsgw_requests_refused_total", error_code="X") == 1
+
+
+def test_segments_and_costs_are_counted_by_provider_and_currency() -> None:
+    metrics = observed(
+        events.ConfigLoaded(providers=PROVIDERS),
+        events.CostTold(provider="Provider-A", segments=2, price="0.07", currency="EUR"),
+        events.CostTold(provider="Provider-A", segments=0, price="0.03", currency="EUR"),
+        events.CostTold(provider="Provider-A", segments=1, price="-5", currency="EUR"),
+        events.CostTold(provider="Provider-A", segments=1, price="120"),
+        events.CostTold(provider="nobody", segments=4),
+    )
+
+    assert value(metrics, "smsgw_segments_sent_total", provider="Provider-A") == 4
+    assert value(metrics, "smsgw_segments_sent_total", provider="Local-SMS") == 0
+    assert value(metrics, "smsgw_segments_sent_total", provider="other") == 4
+    assert value(metrics, "smsgw_cost_total", provider="Provider-A", currency="EUR") == pytest.approx(0.1)
+    assert value(metrics, "smsgw_cost_total", provider="Provider-A", currency="unknown") == 120
+
+
+def test_a_vendor_that_makes_up_currencies_makes_few_series() -> None:
+    codes = [f"A{one}{other}" for one in "ABCDEF" for other in "ABCDEF"]
+    metrics = observed(*(events.CostTold(provider="A", segments=1, price="1", currency=code) for code in codes))
+
+    assert value(metrics, "smsgw_cost_total", provider="other", currency="other") == len(codes) - 10
+    assert len([each for each in samples(metrics) if each.startswith("smsgw_cost_total")]) == 11
 
 
 def test_messages_are_counted_when_their_status_changes() -> None:

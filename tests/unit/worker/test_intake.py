@@ -1,8 +1,7 @@
 """Intake: copies, poison, duplicates, outages, slots."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,14 +11,7 @@ from smsgw.core.failure import SendResult
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Reason, Status
 from smsgw.core.ports import Arrival, StoreUnavailableError, Submit
-from tests.unit.worker.rig import Rig, ScriptedProvider, envelope
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait for a condition; the loops of the rig set it."""
-    async with asyncio.timeout(15):
-        while not condition():
-            await asyncio.sleep(0.01)
+from tests.unit.worker.rig import Rig, ScriptedProvider, envelope, until
 
 
 @pytest.mark.fault("F25", "I3")

@@ -12,12 +12,14 @@ from smsgw.core.failure import LookUpResult, SendResult
 from smsgw.core.keys import Clients
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, DeliveryReport, Event, EventType, Message, ReportStatus, Status
-from smsgw.core.ports import Arrival, Forged, ReportRequest, Submit, Unreadable
+from smsgw.core.ports import Arrival, Forged, Keep, Observer, ReportRequest, Submit, Unproved, Unreadable, WrongMethod
 from smsgw.core.providers import Providers
 from smsgw.transports.stores.memory import MemoryStore
 from smsgw.web.app import build_app
 from smsgw.web.readiness import Readiness
 from smsgw.worker.http import build_worker_handlers
+from smsgw.worker.http.peer import Network
+from tests.unit.worker_http.operating import operations_on
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 OF_A = UUID("00000000-0000-4000-8000-00000000000a")
@@ -41,10 +43,15 @@ class SigningProvider:
 
     def __init__(self) -> None:
         self.calls: list[ReportRequest] = []
+        self.methods: tuple[str, ...] = ("POST",)
 
-    def read_report(self, request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
+    async def read_report(self, request: ReportRequest) -> Sequence[DeliveryReport] | Forged | Unreadable:
         self.calls.append(request)
-        if dict(request.headers).get("x-signature") != "good":
+        if request.method not in self.methods:
+            return WrongMethod("it posts")
+        if dict(request.headers).get("x-signature") == "unknown":
+            return Unproved("its key cannot be had")
+        if dict(request.headers).get("x-signature") != "good" and request.token != "good-token":
             return Forged("the signature is wrong")
         try:
             given = json.loads(request.body)
@@ -55,10 +62,13 @@ class SigningProvider:
         ]
 
     async def send(self, submit: Submit) -> SendResult:
-        raise NotImplementedError
+        raise AssertionError("a webhook asks no provider")
 
     async def look_up(self, reference: UUID) -> LookUpResult:
-        raise NotImplementedError
+        raise AssertionError("a webhook asks no provider")
+
+    async def run(self, keep: Keep, observer: Observer) -> None:
+        """Nothing is held open."""
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -67,19 +77,21 @@ class SigningProvider:
 class Rig:
     """The application and what is behind it; `woken` counts the calls of `wake`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, trusted_proxies: Sequence[Network] = ()) -> None:
         self.facts: list[Any] = []
         self.store = MemoryStore()
         self.provider = SigningProvider()
         self.woken = 0
+        parts: dict[str, Any] = {
+            "store": self.store,
+            "providers": {"Provider-A": self.provider},
+            "configured": lambda: Providers.parse(json.dumps(PROVIDERS)),
+            "clients": lambda: Clients.parse(json.dumps(CLIENTS)),
+            "observer": self.facts.append,
+            "clock": lambda: NOW,
+        }
         handlers = build_worker_handlers(
-            store=self.store,
-            providers={"Provider-A": self.provider},
-            configured=lambda: Providers.parse(json.dumps(PROVIDERS)),
-            clients=lambda: Clients.parse(json.dumps(CLIENTS)),
-            observer=self.facts.append,
-            clock=lambda: NOW,
-            wake=self._wake,
+            **parts, wake=self._wake, operations=operations_on(**parts), trusted_proxies=trusted_proxies
         )
         self.app = build_app(
             title="worker",
@@ -91,17 +103,19 @@ class Rig:
             clock=lambda: NOW,
         )
 
-    async def ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    async def ask(self, method: str, path: str, *, peer: str = "127.0.0.1", **arguments: Any) -> httpx.Response:
         """Ask the application anything."""
-        transport = httpx.ASGITransport(self.app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(self.app, client=(peer, 50_000))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
             return await client.request(method, path, **arguments)
 
-    async def report(self, body: Any, *, to: str = "Provider-A", signature: str = "good") -> httpx.Response:
+    async def report(
+        self, body: Any, *, to: str = "Provider-A", signature: str = "good", method: str = "POST"
+    ) -> httpx.Response:
         """Call the webhook."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         path = f"/webhooks/delivery-report/{to}"
-        return await self.ask("POST", path, content=content, headers={"X-Signature": signature})
+        return await self.ask(method, path, content=content, headers={"X-Signature": signature})
 
     async def put(self, tracking_id: UUID, client_key: str) -> None:
         """Store a message whose first attempt runs."""

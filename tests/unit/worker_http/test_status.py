@@ -1,5 +1,6 @@
 """`GET /api/status/{tracking_id}`: the exact shape, and who may see what."""
 
+import msgspec
 import pytest
 from openapi_spec_validator import validate
 
@@ -17,6 +18,8 @@ async def test_the_story_of_a_message_has_the_shape_of_the_specification() -> No
         "tracking_id": str(OF_A),
         "client_key": "a",
         "to": "+989121234567",
+        "country": "IR",
+        "sender": None,
         "status": "PROCESSING",
         "reason": None,
         "provider_final": None,
@@ -31,6 +34,9 @@ async def test_the_story_of_a_message_has_the_shape_of_the_specification() -> No
                 "provider_message_id": None,
                 "started_at": "2026-11-21T12:00:00.123456Z",
                 "finished_at": None,
+                "segments": None,
+                "price": None,
+                "currency": None,
             }
         ],
         "events": [
@@ -42,6 +48,23 @@ async def test_the_story_of_a_message_has_the_shape_of_the_specification() -> No
                 "created_at": "2026-11-21T12:00:01.123456Z",
             },
         ],
+    }
+
+
+async def test_who_it_came_from_and_what_it_cost_is_told() -> None:
+    rig = Rig()
+    await rig.put(OF_A, "a")
+    rig.store.messages[OF_A] = msgspec.structs.replace(rig.store.messages[OF_A], sender="Shop")
+    known = rig.store.attempts[OF_A]
+    known[1] = msgspec.structs.replace(known[1], segments=3, price="0.0999", currency="EUR")
+
+    told = (await rig.ask("GET", f"/api/status/{OF_A}", headers={"API-Key": "key-a"})).json()
+
+    assert told["sender"] == "Shop"
+    assert {name: told["attempts"][0][name] for name in ("segments", "price", "currency")} == {
+        "segments": 3,
+        "price": "0.0999",
+        "currency": "EUR",
     }
 
 

@@ -1,31 +1,31 @@
-"""`POST /api/v1/sms/send`: HTTP on this side, the admission on the other, and nothing decided here."""
+"""The front doors: HTTP on this side, the admission on the other, and nothing decided here."""
 
 from typing import Any
 
 import msgspec
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Operation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from smsgw import failpoints
-from smsgw.gateway.admission import PATH, Admitter, Submission
+from smsgw.gateway.admission import Admitter, Submission
 from smsgw.gateway.answers import Answer
-from smsgw.gateway.http.description import send_operation
+from smsgw.gateway.doors import Door
+from smsgw.web.content_type import says_json
 
-UTF_8 = (b"utf-8", b"utf8", b"us-ascii")
 
+def door_handler(
+    admitter: Admitter, door: Door, path: str, *, operation: type[Operation], operation_id: str, summary: str
+) -> HTTPRouteHandler:
+    """Return the handler of one of a door's paths: bytes in, bytes out, because `core` has to parse them anyway."""
 
-def send_handler(admitter: Admitter) -> HTTPRouteHandler:
-    """Return the route handler: bytes in, bytes out, because `core` has to parse them anyway."""
-
-    operation = send_operation(admitter.ttl_bounds)
-
-    @post(PATH, operation_class=operation, operation_id="sendSms", summary="Send one SMS", tags=["Messages"])
+    @post(path, operation_class=operation, operation_id=operation_id, summary=summary, tags=["Messages"])
     async def send_sms(request: Request[Any, Any, Any]) -> ASGIApp:
-        """Take one message for delivery. 202 means that it is safely queued; what becomes of it is told by the worker's
-        `GET /api/status/{tracking_id}`."""
-        answer = await admitter.handle(_submission(request.scope["headers"], await _body(request.receive)))
-        return Reply(answer)
+        """Take one message for delivery. Success means that it is safely queued; what becomes of it is told by the
+        worker's `GET /api/status/{tracking_id}`."""
+        submission = _submission(request.scope["headers"], await _body(request.receive))
+        return Reply(await admitter.handle(submission, door))
 
     return send_sms
 
@@ -54,17 +54,8 @@ def _submission(headers: Any, body: bytes) -> Submission:
             idempotency_keys.append(value)
         elif name == b"content-type":
             content_types.append(value)
-    is_json = len(content_types) == 1 and _is_json(content_types[0])
+    is_json = len(content_types) == 1 and says_json(content_types[0])
     return Submission(api_keys=api_keys, idempotency_keys=idempotency_keys, is_json=is_json, body=body)
-
-
-def _is_json(content_type: bytes) -> bool:
-    if content_type == b"application/json":
-        return True
-    kind, *parameters = (part.strip().lower() for part in content_type.split(b";"))
-    # JSON is UTF-8 (RFC 8259, section 8.1); a charset that says otherwise contradicts the body.
-    other = [each for each in parameters if each.startswith(b"charset=") and each[8:].strip(b'"') not in UTF_8]
-    return kind == b"application/json" and not other
 
 
 async def _body(receive: Any) -> bytes:

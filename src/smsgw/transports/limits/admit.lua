@@ -1,19 +1,29 @@
--- Look-up, claim, ingress rate and quota of one request (core/admission.py, core/buckets.py).
-local function take(rate, name)
-  local key = key_prefix .. 'rate:' .. name
+-- Look-up, claim, rates and quota of one request (core/admission.py, core/buckets.py).
+local function filled(rate, key)
   local depth = math.max(rate, 1)
   local tokens, at = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$')
-  local filled = depth
-  if tokens then
-    filled = math.min(depth, tonumber(tokens) + math.max(0, now - tonumber(at)) / 1000 * rate)
+  if not tokens then
+    return depth, depth
   end
-  if filled < 1 then
-    return false
+  return math.min(depth, tonumber(tokens) + math.max(0, now - tonumber(at)) / 1000 * rate), depth
+end
+
+-- Takes a token of every rate, or of none; returns the first that has none.
+local function take(rates)
+  local left = {}
+  for index, rate in ipairs(rates) do
+    local key = key_prefix .. 'rate:' .. rate.name
+    local tokens, depth = filled(rate.per_second, key)
+    if tokens < 1 then
+      return {rate = rate, current_count = math.ceil(depth - tokens)}
+    end
+    -- A bucket that had time to fill is as good as one that nobody knows.
+    local until_full = math.ceil(depth / rate.per_second * 1000) + 1000
+    left[index] = {key, string.format('%.9f %.0f', tokens - 1, now), 'PX', whole(until_full)}
   end
-  -- A bucket that had time to fill is as good as one that nobody knows.
-  local until_full = math.ceil(depth / rate * 1000) + 1000
-  redis.call('SET', key, string.format('%.9f %.0f', filled - 1, now), 'PX', whole(until_full))
-  return true
+  for _, bucket in ipairs(left) do
+    redis.call('SET', unpack(bucket))
+  end
 end
 
 -- Returns the day that holds this request's unit ('' when nothing is counted) and whether there was none to take.
@@ -43,12 +53,13 @@ local function claimed(record, ask)
   return record
 end
 
-local function rate_limited(ask, record)
+local function rate_limited(ask, record, limited)
   local day = record and release_claim(record, ask.claim, false)
   if day then
     refund(ask.client_key, day)
   end
-  return {verdict = 'rate_limited', tracking_id = record and record.tracking_id or ask.tracking_id}
+  local tracking_id = record and record.tracking_id or ask.tracking_id
+  return {verdict = 'rate_limited', tracking_id = tracking_id, limited = limited}
 end
 
 function operations.admit(ask)
@@ -61,8 +72,9 @@ function operations.admit(ask)
     end
     record = claimed(record, ask)
   end
-  if ask.rate > 0 and not take(ask.rate, ask.rate_name) then
-    return rate_limited(ask, record)
+  local limited = take(ask.rates)
+  if limited then
+    return rate_limited(ask, record, limited)
   end
   local tracking_id = record and record.tracking_id or ask.tracking_id
   local day, is_over = reserve(ask, record)

@@ -1,5 +1,6 @@
 """The limits as plain dictionaries and the five things done to them: what the double holds and the database loads."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from smsgw.core.admission import (
     Ask,
     Claim,
     ClaimRules,
+    Limited,
     PublishOutcome,
+    Rate,
     Record,
     Verdict,
     answered,
@@ -20,7 +23,7 @@ from smsgw.core.admission import (
     released,
     seconds_to_midnight,
 )
-from smsgw.core.buckets import Bucket, take
+from smsgw.core.buckets import Bucket, counted, take
 
 KEEP_CONFIRMED = timedelta(hours=48)
 
@@ -61,9 +64,9 @@ class Books:
                 return _refusal(known, verdict)
             record = claimed(known, ask, ask.claim, now, rules)
         tracking_id = record.tracking_id if record else ask.tracking_id
-        if not self._take(ask, now):
+        if limited := self._take(ask.rates, now):
             self._end(ask, record, None)
-            return Admission(verdict=Verdict.RATE_LIMITED, tracking_id=tracking_id)
+            return Admission(verdict=Verdict.RATE_LIMITED, tracking_id=tracking_id, limited=limited)
         day, is_over = self._reserve(ask, record, now)
         if ask.claim and record:
             self.records[ask.claim.name] = _with_day(record, day)
@@ -94,11 +97,16 @@ class Books:
         is_held = record is not None and record.token == claim.token and now < record.expires_at
         return record if is_held else None
 
-    def _take(self, ask: Ask, now: datetime) -> bool:
-        if ask.rate <= 0:
-            return True
-        self.buckets[ask.rate_name], is_taken = take(self.buckets.get(ask.rate_name), rate=ask.rate, now=now)
-        return is_taken
+    def _take(self, rates: Sequence[Rate], now: datetime) -> Limited | None:
+        """Take a token of every rate, or of none; return the first that has none."""
+        taken: dict[str, Bucket] = {}
+        for rate in rates:
+            bucket, is_taken = take(self.buckets.get(rate.name), rate=rate.per_second, now=now)
+            if not is_taken:
+                return Limited(rate, counted(bucket, rate.per_second))
+            taken[rate.name] = bucket
+        self.buckets |= taken
+        return None
 
     def _reserve(self, ask: Ask, record: Record | None, now: datetime) -> tuple[str | None, bool]:
         """Return the day that holds this request's unit, and whether there was none left to take."""

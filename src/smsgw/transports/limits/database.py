@@ -1,7 +1,5 @@
 """Limits in a SQLite file: the embedded default. What concurrent requests ask shares one transaction."""
 
-import asyncio
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -15,13 +13,9 @@ from smsgw.core.ports import Clock, LimitsUnavailableError
 from smsgw.transports.batching import Batcher
 from smsgw.transports.limits import tables
 from smsgw.transports.limits.books import Books
+from smsgw.transports.limits.patience import LATE, wait_for
 from smsgw.transports.sql import Database, DatabaseAwayError
 
-CALL_SECONDS = 0.28
-SLOW_SECONDS = 2.0
-"""How long a caller waits for this process's own commits: a slow disk is slow, not away."""
-LOOK_SECONDS = 0.05
-LATE = "sqlite: no answer in time"
 MAX_BATCH = 100
 PRUNE_EVERY = timedelta(seconds=1)
 
@@ -32,7 +26,7 @@ class _Call(msgspec.Struct, kw_only=True):
     act: Callable[[Books, datetime], Admission | None]
     name: str | None = None
     client_key: str | None = None
-    rate_name: str | None = None
+    rate_names: tuple[str, ...] = ()
     is_read_only: bool = False
     is_question: bool = False
     """Whether it is dropped when nobody waits for its answer any more."""
@@ -74,7 +68,7 @@ class DatabaseLimits:
             act=lambda books, now: books.admit(ask, now, self._rules),
             name=ask.claim.name if ask.claim else None,
             client_key=ask.client_key,
-            rate_name=ask.rate_name if ask.rate > 0 else None,
+            rate_names=tuple(rate.name for rate in ask.rates),
             is_question=True,
         )
         return cast("Admission", await self._submit(call))
@@ -124,19 +118,11 @@ class DatabaseLimits:
         await self._batcher.drain()
 
     async def _submit(self, call: _Call) -> Admission | None:
-        # The batch goes on without its caller: a transaction that is cut short leaves its connection in doubt.
-        answer = self._batcher.submit(call)
-        until = time.monotonic() + SLOW_SECONDS
         try:
-            await asyncio.wait({answer}, timeout=CALL_SECONDS)
-            while not (answer.done() or self._database.is_locked_by_others or time.monotonic() > until):
-                await asyncio.wait({answer}, timeout=LOOK_SECONDS)
-            if answer.done():
-                return answer.result()
-        finally:
-            answer.cancel()
-        call.is_given_up = True
-        raise LimitsUnavailableError(LATE)
+            return await wait_for(self._batcher.submit(call), self._database)
+        except LimitsUnavailableError:
+            call.is_given_up = True
+            raise
 
     async def _flush(self, calls: Sequence[_Call]) -> Sequence[Admission | LimitsUnavailableError | None]:
         now = self._clock()
@@ -147,7 +133,7 @@ class DatabaseLimits:
                     connection,
                     names={call.name for call in calls if call.name},
                     client_keys={call.client_key for call in calls if call.client_key},
-                    rate_names={call.rate_name for call in calls if call.rate_name},
+                    rate_names={name for call in calls for name in call.rate_names},
                     quota_prefix=self._quota_prefix,
                 )
                 before = books.copy()

@@ -1,6 +1,7 @@
 -- What every operation shares: this server's clock, the keys, and an idempotency record as a hash. Together with the
 -- files beside it, the twin of core/admission.py. One script runs a batch of operations, so that concurrent requests
 -- share one round trip. Redis forgets a record at its expires_at by itself, so that field has no copy in the hash.
+local FIRST_BLOB = 6
 local key_prefix, quota_prefix = ARGV[2], ARGV[3]
 local lease, ttl = tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')

@@ -1,11 +1,9 @@
 """Limits in Redis: what concurrent requests ask in one loop tick is one script call, atomic, on the server's clock."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +13,8 @@ from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutco
 from smsgw.core.ports import LimitsUnavailableError, Observer
 from smsgw.transports.batching import Batcher
 from smsgw.transports.limits.kept import KeptReleases
-from smsgw.transports.limits.redis_link import PROBE_SECONDS, RedisAwayError, RedisLink, ScriptMissingError, error_code
+from smsgw.transports.limits.redis_link import PROBE_SECONDS, RedisAwayError, RedisLink, error_code
+from smsgw.transports.limits.redis_script import RedisScript, joined
 
 CALL_SECONDS = 0.28
 READY_SECONDS = 0.9
@@ -65,10 +64,10 @@ class RedisLimits:
         key_prefix: str = "",
         observer: Observer | None = None,
     ) -> None:
-        self._link = RedisLink(url, observer=observer, resume=self._run_kept)
+        self.link = RedisLink(url, observer=observer, resume=self._run_kept)
+        """For what else this process keeps in the same Redis: one outage is one fact."""
         self._kept: KeptReleases[_Release] = KeptReleases(lease_seconds=rules.lease.total_seconds())
-        self._script = script()
-        self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
+        self._script = RedisScript(script())
         # With the quota's prefix in it: installations that share a Redis keep apart books, and so does `smsgw bench`.
         self._ledger = f"{key_prefix}confirmed:{quota_prefix}:"
         self._settings = (key_prefix, quota_prefix, _milliseconds(rules.lease), _milliseconds(rules.ttl))
@@ -79,7 +78,7 @@ class RedisLimits:
 
         Looks as soon as Redis answers, and states what it is set to that would lose data.
         """
-        await self._link.watch()
+        await self.link.watch()
 
     async def look_up(self, claim: Claim) -> Admission:
         """See ports.Limits."""
@@ -113,7 +112,7 @@ class RedisLimits:
             # Ending a claim twice is ending it once. A refund without a claim may have been made already.
             if ask.claim is not None:
                 self._kept.keep(release, asyncio.get_running_loop().time())
-                if not self._link.is_away:
+                if not self.link.is_away:
                     await self._run_kept()
             raise
 
@@ -134,7 +133,7 @@ class RedisLimits:
         while True:
             try:
                 command = ("GET", f"{self._ledger}{int(minute.timestamp())}")
-                noted: bytes | None = await self._link.call(*command, deadline=clock() + CALL_SECONDS)
+                noted: bytes | None = await self.link.call(*command, deadline=clock() + CALL_SECONDS)
             except RedisAwayError:
                 if clock() > patient_until:
                     raise
@@ -145,7 +144,7 @@ class RedisLimits:
     async def is_ready(self) -> bool:
         """See ports.Limits; true when Redis answers within a second."""
         try:
-            await self._link.call("PING", deadline=asyncio.get_running_loop().time() + READY_SECONDS)
+            await self.link.call("PING", deadline=asyncio.get_running_loop().time() + READY_SECONDS)
         except LimitsUnavailableError:
             return False
         return True
@@ -153,7 +152,7 @@ class RedisLimits:
     async def close(self) -> None:
         """Finish what was asked and close the connections."""
         await self._batcher.drain()
-        await self._link.close()
+        await self.link.close()
 
     async def _run_kept(self) -> bool:
         """Run the releases that were kept, before anybody's retry can meet the claim; False: Redis is away again."""
@@ -184,12 +183,8 @@ class RedisLimits:
         return _results(_decode(reply[0]), reply[1:])
 
     async def _run(self, packed: bytes, blobs: Sequence[bytes], deadline: float, *, is_resuming: bool = False) -> Any:
-        arguments = (0, packed, *self._settings, *blobs)
-        call = partial(self._link.call, deadline=deadline, is_resuming=is_resuming)
-        try:
-            return await call("EVALSHA", self._digest, *arguments)
-        except ScriptMissingError:
-            return await call("EVAL", self._script, *arguments)
+        call = partial(self.link.call, deadline=deadline, is_resuming=is_resuming)
+        return await self._script.run(call, packed, *self._settings, *blobs)
 
 
 def _pack(calls: Sequence[_Call]) -> tuple[bytes, list[bytes]]:
@@ -232,5 +227,4 @@ def _milliseconds(duration: timedelta) -> int:
 
 def script() -> bytes:
     """Return the text of the one script that does everything."""
-    here = files(__package__)
-    return b"\n".join((here / f"{part}.lua").read_bytes() for part in PARTS)
+    return joined(PARTS)

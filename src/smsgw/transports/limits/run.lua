@@ -1,5 +1,4 @@
 -- Runs the batch. Items are {operation, argument, how many blobs of ARGV belong to it and the items before}. A failing operation (no memory, read-only replica, a foreign key's type) fails alone.
-local FIRST_BLOB = 6
 local replies = {}
 for index, item in ipairs(cmsgpack.unpack(ARGV[1])) do
   local bodies_before = #bodies

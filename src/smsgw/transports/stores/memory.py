@@ -1,6 +1,6 @@
 """The store in dictionaries: the double that tests and demonstrations use, with the same contract as the database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,34 +9,32 @@ import msgspec
 
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Event, Message, NotApplied, ReceivedReport, Status, Told
-from smsgw.core.ports import AppliedReport, Arrival, Decide, GatewayBeat, StoreUnavailableError, Story
+from smsgw.core.ports import (
+    AppliedReport,
+    Arrival,
+    Decide,
+    GatewayBeat,
+    RequestFilter,
+    RequestPage,
+    StoreUnavailableError,
+    Story,
+)
+from smsgw.transports.stores.memory_inbox import Parked, find_owner
+from smsgw.transports.stores.memory_requests import page
 from smsgw.transports.stores.semantics import (
     IDEMPOTENCY_WINDOW,
     STUCK_AFTER,
     WAITING,
+    Plan,
     as_duplicate,
     committed_state,
+    is_in_lane,
     is_still_held,
     late_report,
     merged,
-    owner_of,
     put_off,
     with_evidence,
 )
-
-
-class _Parked(msgspec.Struct):
-    """One row of the inbox."""
-
-    received: ReceivedReport
-    due_at: datetime | None
-    tries: int = 0
-    applied_to: UUID | None = None
-
-    @property
-    def name(self) -> tuple[str, str | None]:
-        """What its provider calls the SMS."""
-        return self.received.provider, self.received.report.provider_message_id
 
 
 class MemoryStore:
@@ -51,7 +49,7 @@ class MemoryStore:
         self.messages: dict[UUID, Message] = {}
         self.attempts: dict[UUID, dict[int, Attempt]] = {}
         self.events: dict[UUID, list[Event]] = {}
-        self.inbox: dict[tuple[str, str], _Parked] = {}
+        self.inbox: dict[tuple[str, str], Parked] = {}
         self._told: dict[UUID, set[Told]] = {}
         self._hashes: dict[str, tuple[UUID, datetime]] = {}
         self._beats: dict[tuple[str, str], GatewayBeat] = {}
@@ -90,15 +88,28 @@ class MemoryStore:
         return False
 
     async def claim(
-        self, statuses: frozenset[Status], *, now: datetime, limit: int, plan: Callable[[Message, Attempt | None], Any]
+        self, statuses: frozenset[Status], *, now: datetime, limit: int, plan: Plan
     ) -> Sequence[tuple[Message, Any]]:
         """See the port."""
         self._check()
-        due = [each for each in self._waiting() if each.status in statuses and _due_at(each) <= now][:limit]
-        planned = [(message, plan(message, self._newest(message))) for message in due]
-        for _, each in planned:
-            self._write(each if isinstance(each, Change) else each.change)
-        return planned
+        due = [each for each in self._waiting() if each.status in statuses and _due_at(each) <= now]
+        return self._claim(due[:limit], plan)
+
+    async def claim_lane(self, lane: str, *, limit: int, plan: Plan) -> Sequence[tuple[Message, Any]]:
+        """See the port."""
+        self._check()
+        waiting = [each for each in self.messages.values() if is_in_lane(each) and each.lane == lane]
+        return self._claim(sorted(waiting, key=lambda each: each.created_at)[:limit], plan)
+
+    async def lanes(self) -> Sequence[str]:
+        """See the port."""
+        self._check()
+        return sorted({each.lane for each in self.messages.values() if each.lane is not None and is_in_lane(each)})
+
+    async def requests(self, wanted: RequestFilter, *, before: int | None, limit: int) -> RequestPage:
+        """See the port."""
+        self._check()
+        return page(tuple(self.messages.values()), wanted, before=before, limit=limit)
 
     async def store_reports(self, reports: Sequence[ReceivedReport]) -> int:
         """See the port."""
@@ -116,11 +127,11 @@ class MemoryStore:
         )
         return [self._apply_report(parked, decide, now) for due_at, _, parked in due[:limit] if due_at <= now]
 
-    async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
+    async def story(self, tracking_id: UUID, client_key: str | None) -> Story | None:
         """See the port."""
         self._check()
         message = self.messages.get(tracking_id)
-        if message is None or message.client_key != client_key:
+        if message is None or client_key not in (None, message.client_key):
             return None
         attempts = tuple(self.attempts[tracking_id].values())
         return Story(message=message, attempts=attempts, events=tuple(self.events[tracking_id]))
@@ -182,6 +193,13 @@ class MemoryStore:
         if self.fail:
             raise StoreUnavailableError("told to fail")
 
+    def _claim(self, found: Sequence[Message], plan: Plan) -> list[tuple[Message, Any]]:
+        plans = [(message, plan(message, self._newest(message))) for message in found]
+        planned = [(message, each) for message, each in plans if each is not None]
+        for _, each in planned:
+            self._write(each if isinstance(each, Change) else each.change)
+        return planned
+
     def _take_in(self, arrival: Arrival) -> Change | None:
         change, tracking_id = arrival.change, arrival.change.message.tracking_id
         if tracking_id in self.messages:
@@ -229,10 +247,11 @@ class MemoryStore:
 
     def _park(self, received: ReceivedReport) -> None:
         key = (received.provider, received.report.dedupe_key)
-        self.inbox.setdefault(key, _Parked(received, due_at=received.received_at))
+        self.inbox.setdefault(key, Parked(received, due_at=received.received_at))
 
-    def _apply_report(self, parked: _Parked, decide: Decide, now: datetime) -> AppliedReport:
-        received, owner = parked.received, self._owner_of(parked.received)
+    def _apply_report(self, parked: Parked, decide: Decide, now: datetime) -> AppliedReport:
+        received = parked.received
+        owner = find_owner(received, self.inbox.values(), self.attempts)
         decided = self._decided(owner, received, decide)
         parked.tries += 1
         if isinstance(decided, NotApplied):
@@ -249,19 +268,6 @@ class MemoryStore:
             return NotApplied.UNMATCHED
         attempts = tuple(self.attempts[owner].values())
         return decide(self.messages[owner], attempts, frozenset(self._told[owner]), received)
-
-    def _owner_of(self, received: ReceivedReport) -> UUID | None:
-        name = (received.provider, received.report.provider_message_id)
-        carrying = sorted(
-            (attempt.started_at, tracking_id)
-            for tracking_id, known in self.attempts.items()
-            for attempt in known.values()
-            if (attempt.provider, attempt.provider_message_id) == name
-        )
-        owner = owner_of(received.report.reference, [tracking_id for _, tracking_id in carrying])
-        return owner or next(
-            (each.applied_to for each in self.inbox.values() if each.applied_to and each.name == name), None
-        )
 
     def _newest(self, message: Message) -> Attempt | None:
         return self.attempts[message.tracking_id].get(message.attempts_made)

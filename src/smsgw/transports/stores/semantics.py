@@ -1,9 +1,9 @@
 """What every store decides alike, whatever it keeps its rows in: pure steps beside the ones of the core."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,7 @@ STUCK_AFTER = timedelta(seconds=60)
 REPORT_LIFE = timedelta(hours=24)
 WAITING = (Status.QUEUED, Status.PROCESSING, Status.UNKNOWN)
 CALL_WAIT = timedelta(seconds=1)
+Plan = Callable[[Message, Attempt | None], Any]
 _RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 300))
 _LONGEST_KEY = 255
 
@@ -39,12 +40,13 @@ class CommittedState(NamedTuple):
     reason: str | None
     due_at: datetime | None
     updated_at: datetime
+    lane: str | None
 
 
 def committed_state(message: Message) -> CommittedState:
     """Return what a committed Change with this message leaves in the store, in the words of the schema."""
     reason = None if message.reason is None else str(message.reason)
-    return CommittedState(message.fence, message.status.value, reason, message.due_at, message.updated_at)
+    return CommittedState(message.fence, message.status.value, reason, message.due_at, message.updated_at, message.lane)
 
 
 def as_duplicate(change: Change, other: object) -> Change:
@@ -60,6 +62,11 @@ def is_still_held(committed: Change, now: datetime) -> bool:
     return message.status is not Status.PROCESSING or message.due_at is None or now < message.due_at
 
 
+def is_in_lane(message: Message) -> bool:
+    """Whether a message waits in its lane; a worker of the release before leaves one behind on what it moves on."""
+    return message.lane is not None and message.status is Status.QUEUED
+
+
 def merged(known: Attempt, told: Attempt) -> Attempt:
     """Return an attempt with what a Change tells about it; what is known already is never forgotten."""
     reports = [each for each in (known.report, told.report) if each is not None]
@@ -70,17 +77,41 @@ def merged(known: Attempt, told: Attempt) -> Attempt:
         provider_message_id=told.provider_message_id or known.provider_message_id,
         detail=told.detail or known.detail,
         report=max(reports) if reports else None,
+        part_ids=told.part_ids or known.part_ids,
+        segments=told.segments or known.segments,
+        price=told.price or known.price,
+        currency=told.currency or known.currency,
     )
 
 
 def with_evidence(known: Attempt, late: Attempt) -> Attempt:
     """Return an attempt with an outcome that came after its lease was gone. An acceptance is left to `late_report`,
     which has to find the attempt undecided."""
+    if known.outcome is Outcome.ACCEPTED and late.outcome is Outcome.ACCEPTED:
+        return _with_facts(known, late)
     if known.outcome not in (None, Outcome.UNKNOWN):
         return known
     if late.outcome is Outcome.ACCEPTED:
         late = msgspec.structs.replace(late, outcome=None, finished_at=None)
     return merged(known, late)
+
+
+def has_facts(attempt: Attempt) -> bool:
+    """Whether an answer told more than its outcome."""
+    return bool(attempt.part_ids or attempt.segments or attempt.price or attempt.currency)
+
+
+def _with_facts(known: Attempt, late: Attempt) -> Attempt:
+    """Return an attempt that a report had settled with what its late answer told beside the outcome: what the report
+    told counts more. The ids of parts come with the first one's, for a report may have left another's."""
+    return msgspec.structs.replace(
+        known,
+        provider_message_id=late.provider_message_id if late.part_ids else known.provider_message_id,
+        part_ids=known.part_ids or late.part_ids,
+        segments=known.segments or late.segments,
+        price=known.price or late.price,
+        currency=known.currency or late.currency,
+    )
 
 
 def late_report(change: Change) -> ReceivedReport | None:

@@ -32,3 +32,25 @@ def not_found(what: str) -> ApiError:
 def store_unavailable() -> ApiError:
     """Return the refusal of an outage; the caller should come again soon."""
     return ApiError(503, "STORE_UNAVAILABLE", "The database does not answer. Try again.", headers={"retry-after": "1"})
+
+
+def proof_unavailable() -> ApiError:
+    """Return the refusal of a report whose proof cannot be had: after a 401 a provider would give up."""
+    return ApiError(
+        503,
+        "STORE_UNAVAILABLE",
+        "What proves the report cannot be had. Try again.",
+        details={"proof": "not reachable"},
+        headers={"retry-after": "1"},
+    )
+
+
+def limits_unavailable() -> ApiError:
+    """Return the refusal of an outage of what the workers share."""
+    return ApiError(
+        503,
+        "STORE_UNAVAILABLE",
+        "The limits store does not answer. Try again.",
+        details={"limits": "not reachable"},
+        headers={"retry-after": "1"},
+    )

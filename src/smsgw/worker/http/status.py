@@ -10,7 +10,9 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from smsgw.core.country import country_of
 from smsgw.core.keys import Client, Clients
+from smsgw.core.message import Event
 from smsgw.core.ports import Store, StoreUnavailableError, Story
 from smsgw.web.documented import documented
 from smsgw.worker.http.responses import KeyedOperation, not_found, store_unavailable, unauthorized
@@ -25,6 +27,12 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     provider_message_id: str | None
     started_at: datetime
     finished_at: datetime | None
+    segments: int | None
+    """As the provider counts them."""
+    price: str | None
+    """Of all segments, a decimal number; null where the provider has not told it."""
+    currency: str | None
+    """ISO 4217."""
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +50,10 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True):
     tracking_id: UUID
     client_key: str
     to: str
+    country: str
+    """Of the number, ISO 3166; ZZ: of none."""
+    sender: str | None
+    """As it was asked for; null: the provider's default."""
     status: str
     reason: str | None
     provider_final: str | None
@@ -67,7 +79,7 @@ def status_handler(*, store: Store, clients: Callable[[], Clients]) -> HTTPRoute
         """Answer with the message, every attempt and every event. Needs the `API-Key` of the client that sent it; a
         message of another client does not exist."""
         client = authenticate(request, clients())
-        known_id = _uuid(tracking_id)
+        known_id = uuid_of(tracking_id)
         if known_id is None:
             raise not_found("message")
         try:
@@ -83,15 +95,20 @@ def status_handler(*, store: Store, clients: Callable[[], Clients]) -> HTTPRoute
 
 def authenticate(request: Request[Any, Any, Any], clients: Clients) -> Client:
     """Return the active client whose key was sent, exactly once; any scope will do."""
-    keys = [value for name, value in request.scope["headers"] if name == b"api-key"]
-    # With surrogates the text becomes the very bytes again that were sent: no two keys can be taken for one.
-    client = clients.authenticate(keys[0].decode("ascii", "surrogateescape") if len(keys) == 1 else None)
+    client = client_of(request, clients)
     if client is None:
         raise unauthorized()
     return client
 
 
-def _uuid(text: str) -> UUID | None:
+def client_of(request: Request[Any, Any, Any], clients: Clients) -> Client | None:
+    """Return the active client whose key was sent, exactly once, or None."""
+    keys = [value for name, value in request.scope["headers"] if name == b"api-key"]
+    # With surrogates the text becomes the very bytes again that were sent: no two keys can be taken for one.
+    return clients.authenticate(keys[0].decode("ascii", "surrogateescape") if len(keys) == 1 else None)
+
+
+def uuid_of(text: str) -> UUID | None:
     """Return the id if it is written as we write ids; UUID() would also take braces and URNs."""
     try:
         parsed = UUID(text)
@@ -106,6 +123,8 @@ def _view(story: Story) -> StatusView:
         tracking_id=message.tracking_id,
         client_key=message.client_key,
         to=message.to,
+        country=country_of(message.to),
+        sender=message.sender,
         status=message.status,
         reason=message.reason,
         provider_final=message.provider_final,
@@ -120,13 +139,18 @@ def _view(story: Story) -> StatusView:
                 provider_message_id=each.provider_message_id,
                 started_at=each.started_at,
                 finished_at=each.finished_at,
+                segments=each.segments,
+                price=each.price,
+                currency=each.currency,
             )
             for each in story.attempts
         ],
-        events=[
-            EventView(
-                event_type=each.event_type, provider=each.provider, details=each.details, created_at=each.created_at
-            )
-            for each in story.events
-        ],
+        events=[event_view(each) for each in story.events],
+    )
+
+
+def event_view(event: Event) -> EventView:
+    """Return a line of the story as it is shown."""
+    return EventView(
+        event_type=event.event_type, provider=event.provider, details=event.details, created_at=event.created_at
     )

@@ -37,7 +37,7 @@ def migrate(url: str, *, wait_seconds: float, say: Say) -> None:
         with _connected(engine, wait_seconds, say) as connection, _locked(connection, wait_seconds, say):
             _upgrade(connection, say)
     except (sa.exc.SQLAlchemyError, CommandError, OSError) as error:
-        raise MigrationError(f"the migration failed and was rolled back: {_brief(error)}") from error
+        raise MigrationError(f"the migration failed and its step was rolled back: {_brief(error)}") from error
     finally:
         engine.dispose()
 
@@ -49,7 +49,8 @@ def head() -> str:
 
 
 def _upgrade(connection: Connection, say: Say) -> None:
-    """Upgrade in the transaction that holds the lock, so that a failure leaves the schema as it was."""
+    """Upgrade under the lock, on SQLite in one transaction, on PostgreSQL in one for each revision: a failure leaves
+    the schema at a revision that is whole."""
     before = _revision(connection)
     with _scripts() as directory:
         config = Config()
@@ -67,17 +68,25 @@ def _upgrade(connection: Connection, say: Say) -> None:
 
 @contextmanager
 def _locked(connection: Connection, wait_seconds: float, say: Say) -> Iterator[None]:
-    """Hold the lock for one transaction: on SQLite the file's own, on PostgreSQL an advisory one."""
+    """Hold the lock: on SQLite the file's own, for one transaction; on PostgreSQL an advisory one of this session, as
+    an index that is built beside the workers' writes is built outside any transaction."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN EXCLUSIVE")
         yield
         return
-    take = sa.text(f"SELECT pg_try_advisory_xact_lock({LOCK})")
     patience = _Patience(wait_seconds, say)
-    while not connection.execute(take).scalar():
-        connection.rollback()
+    while not _call(connection, sa.func.pg_try_advisory_lock(LOCK)):
         patience.wait("another migration is running")
     yield
+    # After a failure the lock goes with the connection.
+    _call(connection, sa.func.pg_advisory_unlock(LOCK))
+
+
+def _call(connection: Connection, function: sa.ColumnElement[bool]) -> bool:
+    """Call a function of PostgreSQL's in a transaction of its own: Alembic takes an open one for its caller's."""
+    answer = bool(connection.execute(sa.select(function)).scalar())
+    connection.commit()
+    return answer
 
 
 @contextmanager
@@ -127,7 +136,10 @@ def _make_room(url: URL) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if connection.dialect.name != "sqlite":
+        connection.rollback()
+    return revision
 
 
 @contextmanager

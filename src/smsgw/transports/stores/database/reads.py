@@ -24,7 +24,7 @@ from smsgw.transports.stores.database.schema import (
     message_events,
     messages,
 )
-from smsgw.transports.stores.database.statements import Statements
+from smsgw.transports.stores.database.statements import IN_LANE, Statements
 from smsgw.transports.stores.semantics import STUCK_AFTER, WAITING
 
 ASKED_AT_ONCE = 1000
@@ -32,9 +32,11 @@ NEWEST = 200_000
 """No index knows when a message was created: this many rows are looked at instead, in the order of the key."""
 
 
-async def story(connection: AsyncConnection, tracking_id: UUID, client_key: str) -> Story | None:
+async def story(connection: AsyncConnection, tracking_id: UUID, client_key: str | None) -> Story | None:
     """See the port."""
-    mine = sa.select(*MESSAGE_COLUMNS).where(messages.c.tracking_id == tracking_id, messages.c.client_key == client_key)
+    mine = sa.select(*MESSAGE_COLUMNS).where(messages.c.tracking_id == tracking_id)
+    if client_key is not None:
+        mine = mine.where(messages.c.client_key == client_key)
     row = (await connection.execute(mine)).one_or_none()
     if row is None:
         return None
@@ -69,6 +71,16 @@ async def counts(connection: AsyncConnection) -> dict[Status, int]:
     )
     found = {Status(status): int(count) for status, count in await connection.execute(query)}
     return {status: found.get(status, 0) for status in WAITING}
+
+
+async def lanes(connection: AsyncConnection) -> list[str]:
+    """Walk over the index from each lane to the next one: what waits in between is not read."""
+    lane = messages.c.lane
+    first = sa.select(sa.func.min(lane)).where(IN_LANE).scalar_subquery()
+    found = sa.select(first.label("lane")).cte("found", recursive=True)
+    following = sa.select(sa.func.min(lane)).where(IN_LANE, lane > found.c.lane).scalar_subquery()
+    found = found.union_all(sa.select(following).select_from(found).where(found.c.lane.is_not(None)))
+    return list((await connection.execute(sa.select(found.c.lane).where(found.c.lane.is_not(None)))).scalars())
 
 
 async def missing(connection: AsyncConnection, statements: Statements, tracking_ids: Sequence[UUID]) -> set[UUID]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from smsgw.core.costs import currency_of, price_of, segments_of
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import (
@@ -15,11 +16,13 @@ from smsgw.core.message import (
     Event,
     EventType,
     Message,
+    Part,
     ReceivedReport,
     ReportStatus,
     Status,
     Told,
 )
+from smsgw.core.parts import usable
 from smsgw.core.ports import GatewayBeat
 from smsgw.transports.stores.database import schema
 from smsgw.transports.stores.semantics import key_text, storable
@@ -28,6 +31,9 @@ Row = dict[str, Any]
 
 MESSAGE_COLUMNS = tuple(schema.messages.c[name] for name in Message.__struct_fields__)
 ATTEMPT_COLUMNS = tuple(schema.attempts.c[name] for name in ("tracking_id", *Attempt.__struct_fields__))
+
+TOLD_LATER = ("part_ids", "segments", "price", "currency")
+"""What no attempt knows when it begins: its insert does without."""
 
 _STATUSES = {each.value: each for each in Status}
 _OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{each.value: each for each in Outcome}}
@@ -54,6 +60,7 @@ def state_row(message: Message) -> Row:
         "prefer": message.prefer,
         "refused": _names(message.refused),
         "duplicate_risk": message.duplicate_risk,
+        "lane": storable(message.lane),
         "absences": message.absences,
     }
 
@@ -70,6 +77,7 @@ def message_row(message: Message, token: UUID) -> Row:
     row["created_at"] = message.created_at
     row["expires_at"] = message.expires_at
     row["intake_token"] = token
+    row["sender"] = storable(message.sender)
     return row
 
 
@@ -83,24 +91,42 @@ def message_of(row: Sequence[Any]) -> Message:
 
 
 def attempt_row(tracking_id: UUID, attempt: Attempt) -> Row:
-    """Return a whole new row of `attempts`."""
+    """Return a new row of `attempts`, without TOLD_LATER."""
     return {
         "tracking_id": tracking_id,
         "number": attempt.number,
         "provider": attempt.provider,
         "started_at": attempt.started_at,
-        **_findings(attempt),
+        **_outcome(attempt),
     }
+
+
+def outcome_row(tracking_id: UUID, attempt: Attempt) -> Row:
+    """Return what became known about an attempt without facts, with its key as `key` and `nth`."""
+    return {"key": tracking_id, "nth": attempt.number, **_outcome(attempt)}
 
 
 def finding_row(tracking_id: UUID, attempt: Attempt) -> Row:
     """Return what became known about an attempt, with its key as `key` and `nth`."""
-    return {"key": tracking_id, "nth": attempt.number, **_findings(attempt)}
+    return {"key": tracking_id, "nth": attempt.number, **_outcome(attempt), **_facts(attempt)}
+
+
+def fact_row(tracking_id: UUID, attempt: Attempt) -> Row:
+    """Return what an answer told beside its outcome, with the attempt's key as `key` and `nth`."""
+    message_id = key_text(attempt.provider_message_id) if attempt.part_ids else None
+    return {"key": tracking_id, "nth": attempt.number, "provider_message_id": message_id, **_facts(attempt)}
+
+
+def part_rows(tracking_id: UUID, attempt: Attempt) -> list[Row]:
+    """Return the rows of `attempt_parts`: by the id of each part of a long message its attempt is found."""
+    key = {"provider": attempt.provider, "tracking_id": tracking_id, "number": attempt.number}
+    return [{**key, "provider_message_id": key_text(part_id)} for part_id in attempt.part_ids]
 
 
 def attempt_of(row: Sequence[Any]) -> tuple[UUID, Attempt]:
     """Return the attempt of a row of ATTEMPT_COLUMNS, and whose it is."""
-    tracking_id, number, provider, started_at, finished_at, outcome, message_id, detail, report = row
+    tracking_id, number, provider, started_at, finished_at, outcome, message_id, detail, report, *facts = row
+    part_ids, segments, price, currency = facts
     attempt = Attempt(
         number=number,
         provider=provider,
@@ -110,6 +136,10 @@ def attempt_of(row: Sequence[Any]) -> tuple[UUID, Attempt]:
         provider_message_id=message_id,
         detail=detail,
         report=None if report is None else ReportStatus(report),
+        part_ids=() if part_ids is None else _decode_names(part_ids),
+        segments=segments,
+        price=price,
+        currency=currency,
     )
     return tracking_id, attempt
 
@@ -137,6 +167,7 @@ def event_of(row: Sequence[Any]) -> Event:
 def report_row(received: ReceivedReport) -> Row:
     """Return a whole new row of `report_inbox`, due at once."""
     report = received.report
+    part = usable(report.part)
     return {
         "provider": received.provider,
         "dedupe_key": key_text(report.dedupe_key),
@@ -148,6 +179,11 @@ def report_row(received: ReceivedReport) -> Row:
         "received_at": received.received_at,
         "due_at": received.received_at,
         "tries": 0,
+        "part_number": part.number if part else None,
+        "part_total": part.total if part else None,
+        "segments": segments_of(report.segments),
+        "price": price_of(report.price),
+        "currency": currency_of(report.currency),
     }
 
 
@@ -160,6 +196,10 @@ def report_of(row: Mapping[str, Any]) -> ReceivedReport:
         reported_at=row["reported_at"],
         error_code=row["error_code"],
         dedupe_key=row["dedupe_key"],
+        part=None if row["part_number"] is None else Part(row["part_number"], row["part_total"]),
+        segments=row["segments"],
+        price=row["price"],
+        currency=row["currency"],
     )
     return ReceivedReport(provider=row["provider"], report=report, received_at=row["received_at"])
 
@@ -167,7 +207,9 @@ def report_of(row: Mapping[str, Any]) -> ReceivedReport:
 def told_of(row: Sequence[Any]) -> tuple[UUID, Told]:
     """Return what an event (tracking_id, provider, details) tells of a report, and whose it is."""
     tracking_id, provider, details = row
-    return tracking_id, Told(provider, ReportStatus[details["status"].upper()], details.get("provider_message_id"))
+    status, message_id = ReportStatus[details["status"].upper()], details.get("provider_message_id")
+    part = Part(details["part"], details["parts"]) if "part" in details else None
+    return tracking_id, Told(provider, status, message_id, part)
 
 
 def beat_of(row: Sequence[Any]) -> GatewayBeat:
@@ -191,7 +233,17 @@ def without_nul(value: Any) -> Any:
     return value
 
 
-def _findings(attempt: Attempt) -> Row:
+def _facts(attempt: Attempt) -> Row:
+    ids = tuple(key_text(each) or "" for each in attempt.part_ids)
+    return {
+        "part_ids": _names(ids) if ids else None,
+        "segments": attempt.segments,
+        "price": attempt.price,
+        "currency": attempt.currency,
+    }
+
+
+def _outcome(attempt: Attempt) -> Row:
     return {
         "finished_at": attempt.finished_at,
         "outcome": attempt.outcome.value if attempt.outcome else None,

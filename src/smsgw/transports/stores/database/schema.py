@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003", "0004")
 """What this release's migrations know, oldest first; the last one is what the store needs."""
 
 metadata = sa.MetaData()
@@ -76,6 +76,8 @@ messages = sa.Table(
     sa.Column("absences", sa.Integer, nullable=False),
     # Which call of take_in created the row: tells ours from a copy, also after a commit of unknown outcome.
     sa.Column("intake_token", sa.Uuid, nullable=False),
+    sa.Column("lane", sa.Text),
+    sa.Column("sender", sa.Text),
 )
 sa.Index("messages_tracking_id", messages.c.tracking_id, unique=True)
 # One index is every timer: `status = QUEUED and due_at <= now` in order of due_at for claims, the short ranges of
@@ -86,6 +88,18 @@ sa.Index(
     messages.c.due_at,
     postgresql_where=messages.c.due_at.is_not(None),
     sqlite_where=messages.c.due_at.is_not(None),
+)
+
+# Who waits in a lane, oldest first; a message that never waits in one costs this index nothing. Only QUEUED, in so many
+# words: a worker of the release before moves messages on without taking them out of their lane.
+WAITS_IN_LANE = sa.text("lane IS NOT NULL AND status = 'QUEUED'")
+sa.Index(
+    "messages_lane",
+    messages.c.lane,
+    messages.c.created_at,
+    messages.c.id,
+    postgresql_where=WAITS_IN_LANE,
+    sqlite_where=WAITS_IN_LANE,
 )
 
 message_events = sa.Table(
@@ -112,6 +126,12 @@ attempts = sa.Table(
     sa.Column("provider_message_id", sa.Text),
     sa.Column("detail", sa.Text),
     sa.Column("report", sa.Integer),
+    # A JSON list; NULL where the vendor has one id for the whole message.
+    sa.Column("part_ids", sa.Text),
+    sa.Column("segments", sa.Integer),
+    # A decimal number as text: no database rounds it, and SQLite has no exact type.
+    sa.Column("price", sa.Text),
+    sa.Column("currency", sa.Text),
 )
 sa.Index(
     "attempts_provider_message_id",
@@ -119,6 +139,16 @@ sa.Index(
     attempts.c.provider_message_id,
     postgresql_where=attempts.c.provider_message_id.is_not(None),
     sqlite_where=attempts.c.provider_message_id.is_not(None),
+)
+
+# Whose the id of a part is. A message that is reported under one id has no row here: `attempts` knows that id.
+attempt_parts = sa.Table(
+    "attempt_parts",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("provider_message_id", sa.Text, primary_key=True),
+    sa.Column("tracking_id", sa.Uuid, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
 )
 
 report_inbox = sa.Table(
@@ -137,6 +167,11 @@ report_inbox = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("applied_at", Moment),
     sa.Column("tracking_id", sa.Uuid),
+    sa.Column("part_number", sa.Integer),
+    sa.Column("part_total", sa.Integer),
+    sa.Column("segments", sa.Integer),
+    sa.Column("price", sa.Text),
+    sa.Column("currency", sa.Text),
     sa.UniqueConstraint("provider", "dedupe_key", name="report_inbox_dedupe"),
 )
 sa.Index(

@@ -9,9 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from smsgw.core.failure import Outcome
 from smsgw.core.message import EventType, Status
-from smsgw.transports.stores.database.rows import ATTEMPT_COLUMNS, MESSAGE_COLUMNS, Row, without_nul
+from smsgw.transports.stores.database.rows import ATTEMPT_COLUMNS, MESSAGE_COLUMNS, TOLD_LATER, Row, without_nul
 from smsgw.transports.stores.database.schema import (
     Json,
+    attempt_parts,
     attempts,
     gateway_heartbeats,
     idempotency_seen,
@@ -19,6 +20,7 @@ from smsgw.transports.stores.database.schema import (
     messages,
     report_inbox,
 )
+from smsgw.transports.stores.semantics import storable
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,8 +36,14 @@ STATE_COLUMNS = (
     "prefer",
     "refused",
     "duplicate_risk",
+    "lane",
     "absences",
 )
+
+_OUTCOME = ("finished_at", "outcome", "provider_message_id", "detail")
+
+# The words of the index of lanes: planners compare them with a query's as they stand there.
+IN_LANE = sa.and_(messages.c.lane.is_not(None), messages.c.status == sa.literal_column(f"'{Status.QUEUED.value}'"))
 
 
 class Statements:
@@ -44,7 +52,8 @@ class Statements:
     def __init__(self, *, is_sqlite: bool) -> None:
         self._is_sqlite = is_sqlite
         self.insert_message = self._bulk(messages, unless=["tracking_id"])
-        self.insert_attempt = self._bulk(attempts)
+        self.insert_attempt = self._bulk(attempts, but=TOLD_LATER)
+        self.insert_parts = self._bulk(attempt_parts, unless=[each.name for each in attempt_parts.primary_key])
         self.insert_event = self._bulk(message_events)
         inbox_key = (report_inbox.c.provider, report_inbox.c.dedupe_key)
         self.store_reports = self._bulk(report_inbox, unless=["provider", "dedupe_key"]).returning(*inbox_key)
@@ -55,7 +64,8 @@ class Statements:
             .where(messages.c.tracking_id == sa.bindparam("key"))
             .values({name: sa.bindparam(name) for name in STATE_COLUMNS})
         )
-        self.update_attempt = _update_attempt()
+        self.update_outcome = _update_attempt(_OUTCOME)
+        self.update_attempt = _update_attempt((*_OUTCOME, *TOLD_LATER))
         self.update_report = (
             sa.update(report_inbox)
             .where(report_inbox.c.id == sa.bindparam("key"))
@@ -64,6 +74,7 @@ class Statements:
         self.keep_evidence = self.update_attempt.where(
             sa.or_(attempts.c.outcome.is_(None), attempts.c.outcome == Outcome.UNKNOWN.value)
         )
+        self.keep_facts = _keep_facts()
 
     def insert(self, table: sa.Table) -> Any:
         """Return the dialect's INSERT, for ON CONFLICT."""
@@ -94,6 +105,16 @@ class Statements:
             .with_for_update(skip_locked=True)
         )
 
+    def waiting(self, lane: str, limit: int) -> sa.Select[Any]:
+        """Return messages of a lane, oldest first, that nobody else has locked: the order of their index."""
+        return (
+            sa.select(*MESSAGE_COLUMNS)
+            .where(messages.c.lane == storable(lane), IN_LANE)
+            .order_by(messages.c.created_at, messages.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+
     def locked(self, columns: Sequence[sa.Column[Any]], tracking_ids: Sequence[Any]) -> sa.Select[Any]:
         """Return columns of messages, locked. Everybody who waits for locks takes them in order of id: no deadlocks."""
         return (
@@ -119,13 +140,18 @@ class Statements:
         )
 
     def carrying(self, provider: str, message_ids: Sequence[str]) -> sa.Select[Any]:
-        """Return the messages whose attempts at this provider carry these ids of its, oldest first."""
-        known = attempts.c
-        return (
-            sa.select(known.provider_message_id, known.tracking_id)
-            .where(known.provider == provider, self.among(known.provider_message_id, message_ids))
-            .order_by(known.started_at)
-        )
+        """Return the messages whose attempts at this provider carry these ids of its, for themselves or for a part,
+        oldest first."""
+        known, part = attempts.c, attempt_parts.c
+        carrying = sa.union_all(
+            sa.select(known.provider_message_id, known.tracking_id, known.started_at).where(
+                known.provider == provider, self.among(known.provider_message_id, message_ids)
+            ),
+            sa.select(part.provider_message_id, known.tracking_id, known.started_at)
+            .join(attempts, sa.and_(known.tracking_id == part.tracking_id, known.number == part.number))
+            .where(part.provider == provider, self.among(part.provider_message_id, message_ids)),
+        ).subquery()
+        return sa.select(carrying.c.provider_message_id, carrying.c.tracking_id).order_by(carrying.c.started_at)
 
     def reported(self, provider: str, message_ids: Sequence[str]) -> sa.Select[Any]:
         """Return the messages that earlier reports of this provider with these ids were applied to."""
@@ -137,12 +163,12 @@ class Statements:
             .distinct()
         )
 
-    def _bulk(self, table: sa.Table, unless: Sequence[str] = ()) -> Any:
-        """Return an INSERT of many rows: `executemany` on SQLite, one JSON document on PostgreSQL, where a hundred
-        executions cost this process three times as much."""
+    def _bulk(self, table: sa.Table, unless: Sequence[str] = (), but: Sequence[str] = ()) -> Any:
+        """Return an INSERT of many rows, without the columns in `but`: `executemany` on SQLite, one JSON document on
+        PostgreSQL, where a hundred executions cost this process three times as much."""
         insert = self.insert(table)
         if not self._is_sqlite:
-            columns = [column for column in table.columns if column.identity is None]
+            columns = [each for each in table.columns if each.identity is None and each.name not in but]
             document = sa.cast(sa.bindparam("rows", type_=sa.Text), Json)
             told = [sa.column(column.name, column.type) for column in columns]
             rows = sa.func.json_to_recordset(document).table_valued(*told).render_derived(with_types=True)
@@ -168,11 +194,10 @@ class Statements:
         )
 
 
-def _update_attempt() -> sa.Update:
+def _update_attempt(keep: Sequence[str]) -> sa.Update:
     """What is known is never forgotten: a report may have come while the call was under way."""
     known = attempts.c
     rank = sa.bindparam("report", type_=sa.Integer)
-    keep = ("finished_at", "outcome", "provider_message_id", "detail")
     values: dict[str, sa.ColumnElement[Any]] = {
         name: sa.func.coalesce(sa.bindparam(name, type_=known[name].type), known[name]) for name in keep
     }
@@ -180,5 +205,22 @@ def _update_attempt() -> sa.Update:
     return (
         sa.update(attempts)
         .where(known.tracking_id == sa.bindparam("key"), known.number == sa.bindparam("nth"))
+        .values(values)
+    )
+
+
+def _keep_facts() -> sa.Update:
+    """What an answer told beside its outcome, for an attempt that a report has settled before: what that report told
+    already counts more. The ids of parts come with the first one's, for a report may have left another's."""
+    known = attempts.c
+    values: dict[str, sa.ColumnElement[Any]] = {
+        name: sa.func.coalesce(known[name], sa.bindparam(name, type_=known[name].type)) for name in TOLD_LATER
+    }
+    message_id = sa.bindparam("provider_message_id", type_=sa.Text)
+    values["provider_message_id"] = sa.func.coalesce(message_id, known.provider_message_id)
+    return (
+        sa.update(attempts)
+        .where(known.tracking_id == sa.bindparam("key"), known.number == sa.bindparam("nth"))
+        .where(known.outcome == Outcome.ACCEPTED.value)
         .values(values)
     )

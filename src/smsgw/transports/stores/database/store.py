@@ -10,16 +10,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Message, ReceivedReport, Status
-from smsgw.core.ports import AppliedReport, Arrival, Decide, GatewayBeat, Observer, StoreUnavailableError, Story
+from smsgw.core.ports import (
+    AppliedReport,
+    Arrival,
+    Decide,
+    GatewayBeat,
+    Observer,
+    RequestFilter,
+    RequestPage,
+    StoreUnavailableError,
+    Story,
+)
 from smsgw.transports.sql import Database
-from smsgw.transports.stores.database import reads, reports
-from smsgw.transports.stores.database.claims import Plan, claim
+from smsgw.transports.stores.database import reads, reports, requests
+from smsgw.transports.stores.database.claims import claim
 from smsgw.transports.stores.database.intake import Intake
 from smsgw.transports.stores.database.outcomes import Outcomes
 from smsgw.transports.stores.database.schema import idempotency_seen, messages
 from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.database.transactions import Transactions
-from smsgw.transports.stores.semantics import IDEMPOTENCY_WINDOW
+from smsgw.transports.stores.semantics import IDEMPOTENCY_WINDOW, Plan
 
 PROBLEM_SECONDS = 0.9
 PRUNED_AT_ONCE = 5000
@@ -62,9 +72,30 @@ class DatabaseStore:
         """See the port."""
 
         async def run(connection: AsyncConnection) -> list[tuple[Message, object]]:
-            return await claim(connection, self._statements, statuses, now=now, limit=limit, plan=plan)
+            return await claim(connection, self._statements, self._statements.due(statuses, now, limit), plan)
 
         return await self._transactions.write("claim", len, run)
+
+    async def claim_lane(self, lane: str, *, limit: int, plan: Plan) -> Sequence[tuple[Message, object]]:
+        """See the port."""
+
+        async def run(connection: AsyncConnection) -> list[tuple[Message, object]]:
+            return await claim(connection, self._statements, self._statements.waiting(lane, limit), plan)
+
+        return await self._transactions.write("claim_lane", len, run)
+
+    async def lanes(self) -> Sequence[str]:
+        """See the port."""
+        return await self._transactions.read("lanes", 0, reads.lanes)
+
+    async def requests(self, wanted: RequestFilter, *, before: int | None, limit: int) -> RequestPage:
+        """See the port. One call looks at a bounded number of rows, so a page may be short, or empty, and have a next
+        one all the same."""
+
+        async def run(connection: AsyncConnection) -> RequestPage:
+            return await requests.page(connection, self._statements, wanted, before=before, limit=limit)
+
+        return await self._transactions.read("requests", _size, run)
 
     async def store_reports(self, reports_: Sequence[ReceivedReport]) -> int:
         """See the port."""
@@ -78,7 +109,7 @@ class DatabaseStore:
 
         return await self._transactions.write("apply_reports", len, run)
 
-    async def story(self, tracking_id: UUID, client_key: str) -> Story | None:
+    async def story(self, tracking_id: UUID, client_key: str | None) -> Story | None:
         """See the port."""
         return await self._transactions.read("story", 1, lambda it: reads.story(it, tracking_id, client_key))
 
@@ -146,3 +177,7 @@ class DatabaseStore:
         await asyncio.shield(asyncio.gather(self._outcomes.drain(), self._inbox.drain()))
         await self._transactions.close()
         await self._database.close()
+
+
+def _size(page: RequestPage) -> int:
+    return len(page.messages)

@@ -1,4 +1,4 @@
-"""What the suites of RabbitMQ's faults share: ends on queues of their own, and what is in a queue."""
+"""What the suites of the brokers' faults share: ends of a URL's kind on queues of their own, and what is in a queue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from smsgw.core.admission import PublishOutcome
-from smsgw.core.ports import Consumer, Publisher
+from smsgw.core.ports import Consumer, Observer, Publisher
 from smsgw.settings import QueueSettings
 from smsgw.transports.queues.rabbitmq import RabbitConsumer, RabbitPublisher
-from tests.contract.queue_ends import delete_queues, opened, rabbit_settings, ready
+from smsgw.transports.queues.redis_streams import RedisConsumer, RedisPublisher
+from smsgw.transports.queues.redis_streams.remove import remove_queues
+from tests.contract.queue_ends import delete_queues, opened, own_names, ready
 
 CONFIRMED, REFUSED, UNKNOWN = PublishOutcome.CONFIRMED, PublishOutcome.REFUSED, PublishOutcome.UNKNOWN
 
@@ -20,14 +22,29 @@ def body(number: int) -> bytes:
     return b'{"number":%d}' % number
 
 
-async def a_publisher(stack: AsyncExitStack, settings: QueueSettings) -> RabbitPublisher:
+def publisher_of(settings: QueueSettings, observer: Observer) -> RabbitPublisher | RedisPublisher:
+    """Construct a publisher."""
+    return (RedisPublisher if is_redis(settings) else RabbitPublisher)(settings, observer=observer)
+
+
+def consumer_of(settings: QueueSettings, observer: Observer) -> RabbitConsumer | RedisConsumer:
+    """Construct a consumer of the outbound queue."""
+    return (RedisConsumer if is_redis(settings) else RabbitConsumer)(settings, observer=observer)
+
+
+async def a_publisher(stack: AsyncExitStack, settings: QueueSettings) -> RabbitPublisher | RedisPublisher:
     """Open a publisher and wait until it is ready."""
-    return await ready(await opened(stack, RabbitPublisher(settings, observer=ignore)))
+    return await ready(await opened(stack, publisher_of(settings, ignore)))
 
 
-async def a_consumer(stack: AsyncExitStack, settings: QueueSettings) -> RabbitConsumer:
+async def a_consumer(stack: AsyncExitStack, settings: QueueSettings) -> RabbitConsumer | RedisConsumer:
     """Open a consumer and wait until it is ready."""
-    return await ready(await opened(stack, RabbitConsumer(settings, observer=ignore)))
+    return await ready(await opened(stack, consumer_of(settings, ignore)))
+
+
+def is_redis(settings: QueueSettings) -> bool:
+    """Whether the queue is on Redis."""
+    return settings.url.startswith("redis")
 
 
 def ignore(_fact: object) -> None:
@@ -37,9 +54,9 @@ def ignore(_fact: object) -> None:
 @asynccontextmanager
 async def own_settings(url: str) -> AsyncIterator[QueueSettings]:
     """Queue names on a shared broker, removed afterwards."""
-    settings = rabbit_settings(url)
+    settings = own_names(url)
     yield settings
-    await delete_queues(settings)
+    await (remove_queues if is_redis(settings) else delete_queues)(settings)
 
 
 async def is_confirmed(publisher: Publisher) -> bool:

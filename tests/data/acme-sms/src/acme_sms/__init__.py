@@ -1,0 +1,1 @@
+"""A provider for smsgw from another package: ADDING_A_PROVIDER.md writes it."""
