@@ -45,20 +45,32 @@ async def test_a_hostile_answer_is_unknown_and_costs_little(transport: AiohttpTr
     async with raw_server(after_each_request(ALL[name])) as server:
         options = {"base_url": f"http://127.0.0.1:{server.port}", "api_key": "key"}
         provider = open_one("provider_a", options, transport, timeout=TIMEOUT)
-        tracemalloc.start()
         began = time.monotonic()
         result = await provider.send(SUBMIT)
         seconds = time.monotonic() - began
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
         requests, written = len(server.requests), server.written
 
     assert result.outcome is Outcome.UNKNOWN
     assert result.detail
     assert requests == 1
     assert written <= WRITTEN
-    assert peak < MEMORY
     assert seconds < TIMEOUT.total_seconds() + SLACK
+
+
+# Beside the one above, not in it: counting allocations makes the same answer seven times slower.
+@pytest.mark.fault("F38", "I12")
+@pytest.mark.parametrize("name", UNBOUNDED)
+async def test_an_endless_answer_takes_little_memory(transport: AiohttpTransport, name: str) -> None:
+    async with raw_server(after_each_request(ALL[name])) as server:
+        options = {"base_url": f"http://127.0.0.1:{server.port}", "api_key": "key"}
+        provider = open_one("provider_a", options, transport, timeout=TIMEOUT)
+        tracemalloc.start()
+        result = await provider.send(SUBMIT)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert result.outcome is Outcome.UNKNOWN
+    assert peak < MEMORY
 
 
 @pytest.mark.fault("F38", "I12")

@@ -23,6 +23,8 @@ from smsgw.transports.queues.rabbitmq.wire import close_channel, heartbeat_secon
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 30.0
 CONSUMER_TIMEOUT_SECONDS = 1800.0
+RETURN_LOOKS = 50
+RETURN_PAUSE_SECONDS = 0.02
 
 
 class RabbitAdmin:
@@ -52,16 +54,23 @@ class RabbitAdmin:
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the oldest dead letters; they go back to their places when the look is over."""
         async with self._channel(self._settings.dead) as channel:
-            return [_dead_letter(message) async for message in _messages(channel, self._settings.dead, limit)]
+            messages = [message async for message in _messages(channel, self._settings.dead, limit)]
+            await _give_back(channel, self._settings.dead, messages)
+            return [_dead_letter(message) for message in messages]
 
     async def replay(self, dead_letter_id: str) -> bool:
         """Publish one dead letter to the outbound queue and, once that is confirmed, take it from the dead ones."""
         depth = await self.dead_depth()
         async with self._channel(self._settings.dead) as channel:
+            others = []
+            is_moved = False
             async for message in _messages(channel, self._settings.dead, depth):
                 if _id(message) == dead_letter_id:
-                    return await self._move(channel, message)
-        return False
+                    is_moved = await self._move(channel, message)
+                    break
+                others.append(message)
+            await _give_back(channel, self._settings.dead, others)
+        return is_moved
 
     async def look(self, limit: int) -> Backlog:
         """Return the bodies that are ready, unless they are more than `limit` or workers take from the queue meanwhile.
@@ -136,6 +145,18 @@ async def _messages(channel: AbstractChannel, queue: str, limit: int) -> AsyncIt
         if isinstance(message.delivery, Basic.GetEmpty):
             return
         yield message
+
+
+async def _give_back(channel: AbstractChannel, queue: str, messages: Sequence[DeliveredMessage]) -> None:
+    """Return what was looked at, and wait a moment until the queue shows it: a quorum queue takes things back in its
+    own time, also after a channel is closed, and the next look would find them missing."""
+    for message in messages:
+        if message.delivery_tag is not None:
+            await channel.basic_nack(message.delivery_tag, requeue=True)
+    for _ in range(RETURN_LOOKS):
+        if (await _counts(channel, queue))[0] >= len(messages):
+            return
+        await asyncio.sleep(RETURN_PAUSE_SECONDS)
 
 
 def _dead_letter(message: DeliveredMessage) -> DeadLetter:
