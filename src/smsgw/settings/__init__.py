@@ -5,9 +5,17 @@ from smsgw.settings.dotenv_file import environment
 from smsgw.settings.loading import database_url, load_gateway, load_operator, load_worker
 from smsgw.settings.reading import SettingsError, one_line
 from smsgw.settings.rereading import reread
-from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
+from smsgw.settings.roles import (
+    ConsoleSettings,
+    GatewaySettings,
+    HttpSettings,
+    OperatorSettings,
+    QueueSettings,
+    WorkerSettings,
+)
 
 __all__ = [
+    "ConsoleSettings",
     "Document",
     "GatewaySettings",
     "HttpSettings",

@@ -216,6 +216,18 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting("REPORT_DEADLINE_SECONDS", "259200", _W, "SENT without a report becomes final"),
     ),
+    "Console": (
+        Setting("CONSOLE_ENABLED", "true", _W, "false: the worker has no console"),
+        Setting(
+            "CONSOLE_URL",
+            "",
+            _W,
+            "where browsers reach the console, e.g. https://sms-console.example.org: forms from any other origin are "
+            "refused, and with https:// cookies are for HTTPS alone; empty: the host that the browser asked for",
+        ),
+        Setting("CONSOLE_IDLE_SECONDS", "1800", _W, "a session of the console that nobody uses for so long is over"),
+        Setting("CONSOLE_SESSION_SECONDS", "43200", _W, "every session of the console is over then"),
+    ),
     "Command line": (
         Setting("SMSGW_URL", "http://127.0.0.1:8000", _C, "the gateway that `smsgw send` talks to"),
         Setting("SMSGW_WORKER_URL", "http://127.0.0.1:9000", _C, "the worker that `smsgw status` talks to"),

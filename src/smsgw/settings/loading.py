@@ -13,7 +13,14 @@ from smsgw.core.providers import Providers
 from smsgw.core.routing import Strategy, weight_problem
 from smsgw.settings.configs import clients_of, providers_of
 from smsgw.settings.reading import MOST_SECONDS, Reader, SettingsError
-from smsgw.settings.roles import GatewaySettings, HttpSettings, OperatorSettings, QueueSettings, WorkerSettings
+from smsgw.settings.roles import (
+    ConsoleSettings,
+    GatewaySettings,
+    HttpSettings,
+    OperatorSettings,
+    QueueSettings,
+    WorkerSettings,
+)
 
 MOST_RATE = 1_000_000
 _LONGEST_TTL = 30 * 86_400
@@ -90,6 +97,16 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
         expected_clients_fingerprint=read.fingerprint("EXPECTED_CLIENTS_FINGERPRINT"),
         expected_providers_fingerprint=read.fingerprint("EXPECTED_PROVIDERS_FINGERPRINT"),
         quota_prefix=read.word("QUOTA_PREFIX", "quota"),
+        console=_console(read),
+    )
+
+
+def _console(read: Reader) -> ConsoleSettings:
+    return ConsoleSettings(
+        is_enabled=read.switch("CONSOLE_ENABLED", default=True),
+        url=read.public_url("CONSOLE_URL"),
+        idle=timedelta(seconds=read.seconds("CONSOLE_IDLE_SECONDS", 1800, low=10)),
+        longest=timedelta(seconds=read.seconds("CONSOLE_SESSION_SECONDS", 43_200, low=10)),
     )
 
 

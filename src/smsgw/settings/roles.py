@@ -42,6 +42,16 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.outbound}.dead"
 
 
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The console on the worker's port."""
+
+    is_enabled: bool = True
+    url: str = ""
+    """Where browsers reach it, without a final slash; empty: wherever they say they do."""
+    idle: timedelta = timedelta(minutes=30)
+    longest: timedelta = timedelta(hours=12)
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `smsgw gateway` needs."""
 
@@ -69,6 +79,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     min_ttl_seconds: int = 10
     max_ttl_seconds: int = 86_400
     heartbeat_interval_seconds: float = 60
+    database_url: str = ""
+    """Of the overlay that the console writes; empty: this gateway is isolated and goes by its configuration alone."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +114,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     expected_providers_fingerprint: str = ""
     quota_prefix: str = "quota"
     claim_rules: ClaimRules = ClaimRules()
+    console: ConsoleSettings = ConsoleSettings()
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from smsgw.core.admission import ClaimRules
+from smsgw.core.books import Books
 from smsgw.core.events import DependencyWarned
 from smsgw.core.ports import Clock, Consumer, Limits, Observer, Publisher, QueueAdmin, Store
 from smsgw.core.traffic import Traffic
@@ -80,6 +81,13 @@ class Transports:
         store = opened(self.database(url), observer=self._observer)
         self._stack.push_async_callback(store.close)
         return cast("Store", store)
+
+    def books(self, url: str) -> Books:
+        """Open what the console keeps, in the database of this URL; nothing is connected yet."""
+        opened = resolve_name("smsgw.transports.books.database:DatabaseBooks")
+        books = opened(self.database(url), observer=self._observer)
+        self._stack.push_async_callback(books.close)
+        return cast("Books", books)
 
     def database(self, url: str) -> "Database":
         """Return the Database of a URL, opened once per process."""

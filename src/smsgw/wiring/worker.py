@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
+from smsgw.core.books import Books
 from smsgw.core.ports import Consumer, Limits, Observer, Provider, Store
 from smsgw.core.providers import Providers
 from smsgw.core.traffic import Traffic
@@ -14,6 +15,7 @@ from smsgw.providers.transport import AiohttpTransport
 from smsgw.settings import SettingsError, WorkerSettings, load_worker
 from smsgw.telemetry import open_telemetry
 from smsgw.web.server import install_signals, run
+from smsgw.wiring.console import open_console
 from smsgw.wiring.operations import heard_by, open_operations
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
@@ -79,18 +81,20 @@ async def open_worker(
     worker = await _loops(settings, transports, parts)
     config = parts.config
     config.announce()
+    api = build_worker_handlers(
+        store=parts.store,
+        providers=config.opened,
+        configured=lambda: config.configured,
+        clients=lambda: config.clients,
+        observer=parts.observer,
+        clock=utc_now,
+        wake=parts.reports.wake,
+        operations=operations,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    console = open_console(settings, config, books=parts.books, operations=operations)
     return Role(
-        handlers=build_worker_handlers(
-            store=parts.store,
-            providers=config.opened,
-            configured=lambda: config.configured,
-            clients=lambda: config.clients,
-            observer=parts.observer,
-            clock=utc_now,
-            wake=parts.reports.wake,
-            operations=operations,
-            trusted_proxies=settings.trusted_proxies,
-        ),
+        handlers=[*api, *console],
         checks={
             "database": parts.gate.problem,
             "broker": reachable(parts.consumer.is_ready),
@@ -106,6 +110,7 @@ class _Parts(NamedTuple):
 
     config: WorkerConfig
     store: Store
+    books: Books
     gate: StoreGate
     limits: Limits
     consumer: Consumer
@@ -126,7 +131,7 @@ async def _open_parts(
     environ: Mapping[str, str],
 ) -> _Parts:
     config = _config(settings, stack, observer, environ)
-    store = transports.store(settings.database_url)
+    store, books = transports.store(settings.database_url), transports.books(settings.database_url)
     limits = await transports.limits(
         settings.limits_url, rules=settings.claim_rules, quota_prefix=settings.quota_prefix
     )
@@ -146,7 +151,7 @@ async def _open_parts(
         observer=observer,
         clock=utc_now,
     )
-    return _Parts(config, store, gate, limits, consumer, traffic, choosing, calls, shares, reports, observer)
+    return _Parts(config, store, books, gate, limits, consumer, traffic, choosing, calls, shares, reports, observer)
 
 
 def _choosing(settings: WorkerSettings, traffic: Traffic, config: WorkerConfig, observer: Observer) -> Choosing:
@@ -199,7 +204,7 @@ def _config(
 
 
 async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts) -> Worker:
-    config, store, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer = parts
+    config, store, _books, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer = parts
     slots = Slots(settings.max_in_flight)
     shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
     sending: dict[str, Any] = {"gate": gate, "providers": config.opened, "timers": settings.timers, **shared}

@@ -1,0 +1,1 @@
+"""What the console keeps beside the messages: users, audit log, overlay, sums of traffic."""

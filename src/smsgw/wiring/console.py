@@ -1,0 +1,39 @@
+"""The console put together, beside the operations API whose parts it shows."""
+
+from collections.abc import Sequence
+
+from litestar.handlers import HTTPRouteHandler
+
+from smsgw.core.books import Books
+from smsgw.settings import WorkerSettings
+from smsgw.wiring.process import utc_now
+from smsgw.worker.config import WorkerConfig
+from smsgw.worker.console.console import Console, ConsoleRules
+from smsgw.worker.console.handlers import console_handlers
+from smsgw.worker.console.passwords import Passwords
+from smsgw.worker.http.operations import Operations
+
+
+def open_console(
+    settings: WorkerSettings, config: WorkerConfig, *, books: Books, operations: Operations
+) -> Sequence[HTTPRouteHandler]:
+    """Return the console's handlers; none where it is switched off."""
+    if not settings.console.is_enabled:
+        return []
+    console = Console(
+        books=books,
+        store=operations.store,
+        operations=operations,
+        configured=lambda: config.configured,
+        clients=lambda: config.clients,
+        passwords=Passwords(),
+        rules=ConsoleRules(
+            idle=settings.console.idle,
+            longest=settings.console.longest,
+            url=settings.console.url,
+            trusted_proxies=settings.trusted_proxies,
+        ),
+        observer=operations.observer,
+        clock=utc_now,
+    )
+    return console_handlers(console)

@@ -1,0 +1,45 @@
+"""What a handler of the console answers with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar.datastructures import Cookie
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A template, rendered with the context, the visit and what every page shows."""
+
+    template: str
+    context: Mapping[str, Any] = {}
+    status: int = 200
+
+
+class Redirect(msgspec.Struct, frozen=True, kw_only=True):
+    """See another page (303); `notice` is a key of NOTICES, said on top of it."""
+
+    to: str
+    """An address within the console, beginning with a slash."""
+    notice: str = ""
+    cookies: tuple[Cookie, ...] = ()
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is made while it is sent: `parts` is an async iterator of bytes."""
+
+    parts: Any
+    filename: str
+    content_type: str = "text/csv; charset=utf-8"
+
+
+class NoSuchPageError(Exception):
+    """There is nothing at this address, or not for this user: a 404."""
+
+
+Answer = Page | Redirect | Download
+
+NOTICES: dict[str, str] = {
+    "signed-out": "You are signed out.",
+    "password-set": "Your password is set. Other sessions have ended.",
+}
+"""What a page may say on top. Only these words: nobody can make the console say something else by a link."""

@@ -1,0 +1,43 @@
+"""What the console's pages stand on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from smsgw.core.books import Books
+from smsgw.core.keys import Clients
+from smsgw.core.ports import Clock, Observer, Store
+from smsgw.core.providers import Providers
+from smsgw.worker.console.passwords import Passwords
+from smsgw.worker.http.operations import Operations
+from smsgw.worker.http.peer import Network
+
+
+class ConsoleRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The console's settings."""
+
+    idle: timedelta = timedelta(minutes=30)
+    """A session that nobody uses for so long is over."""
+    longest: timedelta = timedelta(hours=12)
+    """Every session is over then."""
+    url: str = ""
+    """Where browsers reach the console, without a final slash; empty: wherever they say they do."""
+    trusted_proxies: Sequence[Network] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console:
+    """Everything that a page may show or change."""
+
+    books: Books
+    store: Store
+    operations: Operations
+    """The parts of the operations API: circuits, limits, shares, direct sends."""
+    configured: Callable[[], Providers]
+    clients: Callable[[], Clients]
+    passwords: Passwords
+    rules: ConsoleRules
+    observer: Observer
+    clock: Clock

@@ -1,0 +1,48 @@
+"""Passwords: Argon2id with the library's parameters (RFC 9106, low-memory), off the event loop, a few at a time."""
+
+import asyncio
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+AT_ONCE = 2
+"""Hashing takes 64 MiB and some tens of milliseconds of a core each: strangers must not be able to ask for more."""
+SHORTEST, LONGEST = 12, 256
+
+
+class Passwords:
+    """Hashes and verifies; `hasher` may be a cheaper one in tests."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._of_nobody: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """Return the hash to store."""
+        async with self._room:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether the password is the one of this hash. Of nobody's (None) it is never, after as long a time."""
+        async with self._room:
+            return await asyncio.to_thread(self._verify, stored, password)
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        if self._of_nobody is None:
+            self._of_nobody = self._hasher.hash("of nobody")
+        try:
+            return self._hasher.verify(stored or self._of_nobody, password) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def problem_of_password(password: str, *, name: str) -> str | None:
+    """Return what is wrong with a new password, or None (NIST SP 800-63B: length, no rules of composition)."""
+    if len(password) < SHORTEST:
+        return f"must have at least {SHORTEST} characters"
+    if len(password) > LONGEST:
+        return f"must have at most {LONGEST} characters"
+    if name.casefold() in password.casefold() or len(set(password)) < 5:
+        return "is too easy to guess"
+    return None
