@@ -6,8 +6,9 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests wait for servers and timers more than they compute.
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+# One more than there are cores: some tests wait for timers, but most of the time every core is busy, and what runs
+# beside more of them measures the machine.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 ARGS ?=
 COMPOSE ?= docker compose
 PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
@@ -17,7 +18,7 @@ GATEWAY_TESTS = $(sort $(wildcard tests/unit/gateway tests/*/*gateway*) $(wildca
 WORKER_TESTS = $(sort $(wildcard tests/unit/worker tests/*/*worker* tests/*/*provider* tests/providers) \
 	$(wildcard tests/contract/*queue* tests/contract/*store*))
 
-.PHONY: help dev test test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs chaos clean
+.PHONY: help dev test test-again test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ dev: $(VENV)/.runtime ## run everything in one process on one SQLite file
 
 test: $(VENV)/.dev ## run every test
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-again: ## run alone what failed in the last `make test`, if it was little: what passes now failed for want of a core
+	$(BIN)/python -m tests.again $(ARGS)
 
 test-a: $(VENV)/.dev ## run the gateway's tests
 	$(BIN)/pytest $(GATEWAY_TESTS) $(ARGS)

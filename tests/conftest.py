@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import pytest
 
 from tests import services
+from tests.scheduling import Spread, spread
 from tests.servers import OwnPostgres, OwnRabbitmq, OwnRedis, OwnServer, missing_binaries
 
 MISSING = "SERVICE MISSING: "
@@ -21,6 +22,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     services.close_run()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = spread(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
+    return Spread(config, log)
 
 
 @pytest.fixture(scope="session")
