@@ -17,9 +17,9 @@ class ProviderChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     is_active: bool | UnsetType = UNSET
     is_operational: bool | UnsetType = UNSET
     is_draining: bool | UnsetType = UNSET
-    priority: Rank | None | UnsetType = UNSET
+    priority: Rank | UnsetType | None = UNSET
     weight: Rank | UnsetType = UNSET
-    rate_limit: Annotated[float, Meta(ge=0, le=1_000_000)] | None | UnsetType = UNSET
+    rate_limit: Annotated[float, Meta(ge=0, le=1_000_000)] | UnsetType | None = UNSET
 
 
 class ClientChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -27,9 +27,9 @@ class ClientChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     name: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
-    daily_quota: Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None | UnsetType = UNSET
+    daily_quota: Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | UnsetType | None = UNSET
     scopes: tuple[str, ...] | UnsetType = UNSET
-    senders: Annotated[tuple[str, ...], Meta(max_length=1000)] | None | UnsetType = UNSET
+    senders: Annotated[tuple[str, ...], Meta(max_length=1000)] | UnsetType | None = UNSET
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

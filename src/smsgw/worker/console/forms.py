@@ -61,7 +61,11 @@ def read_form(raw: bytes) -> Form | None:
     """Return what `application/x-www-form-urlencoded` says; None when it breaks a bound or is not UTF-8."""
     try:
         pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS, strict_parsing=False
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+            strict_parsing=False,
         )
     except ValueError:
         return None

@@ -79,9 +79,7 @@ def refusal(
 async def begin_session(console: Console, user: User, *, is_secure: bool, now: datetime) -> tuple[Cookie, ...]:
     """Begin a session under a new token, whatever the browser had before; return the cookies that say so."""
     token = secrets.token_urlsafe(32)
-    session = Session(
-        token_hash=hash_of(token), user=user.name, user_version=user.version, created_at=now, seen_at=now
-    )
+    session = Session(token_hash=hash_of(token), user=user.name, user_version=user.version, created_at=now, seen_at=now)
     await console.books.people.begin_session(session)
     seconds = int(console.rules.longest.total_seconds())
     return (
@@ -153,9 +151,7 @@ def _cookie(request: Request[Any, Any, Any], name: str) -> str:
 
 
 def _cookie_to_set(name: str, value: str, *, is_secure: bool, seconds: int) -> Cookie:
-    return Cookie(
-        key=name, value=value, path="/", max_age=seconds, httponly=True, samesite="strict", secure=is_secure
-    )
+    return Cookie(key=name, value=value, path="/", max_age=seconds, httponly=True, samesite="strict", secure=is_secure)
 
 
 def _is_own_origin(console: Console, request: Request[Any, Any, Any]) -> bool:
@@ -179,7 +175,7 @@ def _is_secure(console: Console, request: Request[Any, Any, Any]) -> bool:
         return True
     client = request.scope["client"]
     said = _headers(request, b"x-forwarded-proto")
-    is_proxied = bool(client) and peer_of(client[0], ["192.0.2.1"], console.rules.trusted_proxies) == "192.0.2.1"
+    is_proxied = client is not None and peer_of(client[0], ["192.0.2.1"], console.rules.trusted_proxies) == "192.0.2.1"
     return is_proxied and said == ["https"]
 
 

@@ -68,7 +68,7 @@ def route_handlers(console: Console, routes: Sequence[Route]) -> list[HTTPRouteH
 
 
 def _handler(console: Console, route: Route) -> HTTPRouteHandler:
-    method = get if route.method == "GET" else post
+    method: Callable[..., Callable[[Any], HTTPRouteHandler]] = get if route.method == "GET" else post
 
     def problem(request: Request[Any, Any, Any], status: int, why: str) -> Response[Any]:
         return _problem(status, why, _stranger(console, request))
@@ -77,8 +77,6 @@ def _handler(console: Console, route: Route) -> HTTPRouteHandler:
     async def handler(request: Request[Any, Any, Any]) -> Response[Any]:
         try:
             return await _answer(console, route, request)
-        except NoSuchPageError:
-            return problem(request, 404, "There is nothing at this address.")
         except StoreUnavailableError:
             return problem(request, 503, "The database does not answer. Try again in a moment.")
         except LimitsUnavailableError:
@@ -98,7 +96,11 @@ async def _answer(console: Console, route: Route, request: Request[Any, Any, Any
     visit = _visit(console, request, caller, query=query, form=form)
     if (refused := refusal(console, request, caller, needed=route.role, form=form)) is not None:
         return _refuse(refused, request, visit)
-    return _response(await route.handle(visit), visit, cookies=visitor_cookie(caller))
+    try:
+        answer = await route.handle(visit)
+    except NoSuchPageError:
+        return _problem(404, "There is nothing at this address.", visit)
+    return _response(answer, visit, cookies=visitor_cookie(caller))
 
 
 async def _form(request: Request[Any, Any, Any]) -> Form | None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
+
 from smsgw.core.people import Purpose, User
 from smsgw.worker.console.answers import Answer, Page, Redirect
 from smsgw.worker.console.console import Console
@@ -34,7 +36,9 @@ def routes(console: Console) -> Sequence[Route]:
     async def sign_in(visit: Visit) -> Answer:
         user = await _authenticated(console, visit)
         if user is None:
-            return _form(visit.form, visit.form.text("next"), status=429 if visit.form.problems[""] == _TOO_MANY else 401)
+            return _form(
+                visit.form, visit.form.text("next"), status=429 if visit.form.problems[""] == _TOO_MANY else 401
+            )
         await console.books.audit_log.note(visit.entry("session.begin", user.name))
         cookies = await begin_session(console, user, is_secure=visit.is_secure, now=visit.now)
         return Redirect(to=_inside(visit.form.text("next")), cookies=cookies)
@@ -115,8 +119,6 @@ async def _use_link(console: Console, visit: Visit) -> Answer:
 
 def with_password(user: User, password_hash: str, visit: Visit) -> User:
     """Return the user with another password: the next version, which ends all sessions."""
-    import msgspec
-
     return msgspec.structs.replace(user, password_hash=password_hash, version=user.version + 1, updated_at=visit.now)
 
 
@@ -138,7 +140,7 @@ def _link_page(visit: Visit, link: object, *, status: int) -> Page:
 
 
 def _inside(address: str) -> str:
-    """Return an address if it leads into the console, else the console's first page: no link sends anybody elsewhere."""
+    """Return an address if it leads into the console, else its first page: no link sends anybody elsewhere."""
     is_inside = address == "/console" or address.startswith(("/console/", "/console?"))
     is_plain = address.isascii() and address.isprintable() and "\\" not in address and "//" not in address
     return address if is_inside and is_plain and not address.startswith(_SIGN_IN) else "/console"
