@@ -1,5 +1,6 @@
 """The console on doubles: memory books, memory store, cheap passwords, a browser that keeps cookies."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -33,8 +34,8 @@ class Rig:
         self.facts: list[Any] = []
         self.books = MemoryBooks()
         self.store = MemoryStore()
-        self.providers = Providers.parse(configured or operating.json.dumps(operating.PROVIDERS))
-        self.clients = Clients.parse(operating.json.dumps(operating.CLIENTS))
+        self.providers = Providers.parse(configured or json.dumps(operating.PROVIDERS))
+        self.clients = Clients.parse(json.dumps(operating.CLIENTS))
         shared: dict[str, Any] = {
             "store": self.store,
             "clients": lambda: self.clients,
