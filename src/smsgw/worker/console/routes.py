@@ -176,4 +176,4 @@ def _redirect(answer: Redirect, cookies: tuple[Cookie, ...]) -> Response[Any]:
     separator = "&" if "?" in answer.to else "?"
     to = f"{answer.to}{separator}notice={answer.notice}" if answer.notice else answer.to
     headers = {**HEADERS, "location": to}
-    return Response(b"", status_code=303, headers=headers, cookies=(*cookies, *answer.cookies))
+    return Response(b"", status_code=303, media_type="text/html", headers=headers, cookies=(*cookies, *answer.cookies))
