@@ -116,16 +116,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def _required(name: str) -> str:
     url = services.find(name)
     if url is None:
-        _give_up(
-            f"{MISSING}{name}; neither {services.SERVICES[name].variable} nor Docker nor a binary nor a local port"
-        )
+        give_up(f"{MISSING}{name}; neither {services.SERVICES[name].variable} nor Docker nor a binary nor a local port")
     return url
 
 
 def _own(kind: type[Server]) -> Iterator[Server]:
     absent = missing_binaries(kind)
     if absent:
-        _give_up(f"{MISSING}binaries {', '.join(absent)}; a server that may be stopped has to be our own")
+        give_up(f"{MISSING}binaries {', '.join(absent)}; a server that may be stopped has to be our own")
     server = services.own_server(kind)
     assert isinstance(server, kind)
     server.start()
@@ -140,7 +138,8 @@ def _healed(server: Server) -> Iterator[Server]:
     server.thaw()
 
 
-def _give_up(why: str) -> NoReturn:
+def give_up(why: str) -> NoReturn:
+    """Fail in CI, where everything must be there; skip elsewhere, to be summed up at the end."""
     if services.is_ci():
         pytest.fail(why, pytrace=False)
     pytest.skip(why)
