@@ -16,6 +16,8 @@ class AttemptFinished(Fact, frozen=True, kw_only=True):
     number: int
     outcome: Outcome
     seconds: float
+    country: str = ""
+    """ISO 3166, of the number."""
     detail: str | None = None
 
 

@@ -50,6 +50,7 @@ class Calls:
                 number=attempt.number,
                 outcome=result.outcome,
                 seconds=time.monotonic() - began,
+                country=permit.country,
                 detail=result.detail,
             )
         )
