@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from smsgw.core.backlog import Oldest
 from smsgw.core.lifecycle import Change, unknown
 from smsgw.core.message import Attempt, Event, EventType, Message, Status
 from smsgw.core.ports import Arrival, GatewayBeat, Store
@@ -127,6 +128,44 @@ async def test_counts_say_what_waits_for_us(store: Store) -> None:
     await store.apply(accepted(changes[2]))
 
     assert await store.counts() == {Status.QUEUED: 2, Status.PROCESSING: 2, Status.UNKNOWN: 0}
+
+
+async def test_the_oldest_timers_are_told(store: Store) -> None:
+    nothing = await store.oldest()
+    later = [queued(due_at=NOW - SECOND * offset) for offset in (3, 9, -5)]
+    lanes = [(NOW - SECOND * 40, "b"), (NOW - SECOND * 50, "a"), (NOW - SECOND * 45, "a")]
+    parked = [stores.parked(lane, created_at=made, expires_at=NOW + SECOND * 60) for made, lane in lanes]
+    changes = await stores.take_in(store, started(), started(), *later, *parked)
+    await store.apply(accepted(changes[0]))
+
+    found = await store.oldest()
+
+    assert nothing == Oldest()
+    assert found == Oldest(due_at=NOW - SECOND * 9, in_lane=NOW - SECOND * 50, report_due_at=None)
+
+
+async def test_the_report_that_waits_longest_for_its_turn_is_told(store: Store) -> None:
+    moments = [NOW + SECOND * number for number in (2, 1, 3)]
+    reports = [stores.report(key=str(each), message_id="m-1", received_at=each) for each in moments]
+    await store.store_reports(reports)
+
+    assert (await store.oldest()).report_due_at == NOW + SECOND
+
+
+async def test_oldest_waiting_is_the_oldest_that_waits_for_us(store: Store) -> None:
+    assert await store.oldest_waiting() is None
+
+    oldest = queued(created_at=NOW - SECOND * 90, due_at=NOW + SECOND * 60)
+    changes = await stores.take_in(
+        store,
+        queued(created_at=NOW - SECOND * 5),
+        oldest,
+        queued(created_at=NOW - SECOND * 500, due_at=None),
+        started(created_at=NOW - SECOND * 400),
+    )
+    await store.apply(accepted(changes[3]))
+
+    assert await store.oldest_waiting() == NOW - SECOND * 90
 
 
 async def test_missing_names_the_ids_without_a_row(store: Store) -> None:

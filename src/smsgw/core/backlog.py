@@ -15,6 +15,17 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     died_at: datetime | None = None
 
 
+class Oldest(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when the longest have waited in the database; None where nothing waits."""
+
+    due_at: datetime | None = None
+    """The earliest timer of a message that waits for us: long ago means that nobody comes to look."""
+    in_lane: datetime | None = None
+    """When the oldest message was made that waits for a provider with room."""
+    report_due_at: datetime | None = None
+    """The earliest timer of the inbox: long ago means that nobody applies reports."""
+
+
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     """The outbound queue at one moment."""
 

@@ -222,9 +222,17 @@ class QueueDepthSeen(Fact, frozen=True, kw_only=True):
 
 
 class BacklogSeen(Fact, frozen=True, kw_only=True):
-    """How many messages wait in the database, by status."""
+    """How many messages wait in the database, by status, and how long the longest."""
 
     counts: dict[Status, int]
+    oldest_seconds: float = 0.0
+    """Since the oldest of them was created; 0 where none waits."""
+    overdue_seconds: float = 0.0
+    """Since the timer that should have been looked at first."""
+    in_lane_seconds: float = 0.0
+    """Since the oldest message was made that waits for a provider with room."""
+    reports_overdue_seconds: float = 0.0
+    """Since the report that should have been applied first."""
 
 
 class SimulatorChanged(Fact, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome
-from smsgw.core.backlog import Backlog, DeadLetter
+from smsgw.core.backlog import Backlog, DeadLetter, Oldest
 from smsgw.core.failure import LookUpResult, SendResult
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, DeliveryReport, Message, NotApplied, ReceivedReport, Status, Told
@@ -178,6 +178,13 @@ class Store(Protocol):
 
     async def counts(self) -> dict[Status, int]:
         """Return how many messages stand in each of QUEUED, PROCESSING, UNKNOWN (the states that wait for us)."""
+
+    async def oldest(self) -> Oldest:
+        """Return since when the longest have waited; cheap, however many wait."""
+
+    async def oldest_waiting(self) -> datetime | None:
+        """Return when the oldest message that waits for us was created. Cheap, however many wait: a store may look only
+        at those whose timers ring first, 1000 of each status."""
 
     async def missing(self, tracking_ids: Sequence[UUID]) -> set[UUID]:
         """Return those of the ids that have no row."""

@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from smsgw.core import events
 from smsgw.core.message import EventType, Status
+from smsgw.telemetry.backlog import BacklogGauges
 from smsgw.telemetry.calls import CallMetrics
 from smsgw.telemetry.gateways import GatewayGauges
 from smsgw.telemetry.traffic import TrafficMetrics
@@ -144,7 +145,7 @@ class Metrics:
         self._store_seconds = self._histogram("db_latency_seconds", "Store transactions.", _STORE_SECONDS)
         self._waiting = self._gauge("smsgw_queue_depth", "Broker messages that wait.")
         self._dead = self._gauge("smsgw_dead_letters", "Messages in the dead-letter queue.")
-        self._backlog = self._gauge("smsgw_backlog", "Messages that wait in the database.", "status")
+        self._backlog = BacklogGauges(self.registry)
 
     def _define_both(self) -> None:
         # A gauge in meaning under a name that the specification ends in `_total`.
@@ -182,7 +183,7 @@ class Metrics:
             events.ConfigLoaded: self._config_loaded,
             events.ReloadFailed: lambda _: self._reload_failures.inc(),
             events.QueueDepthSeen: self._queue_depth_seen,
-            events.BacklogSeen: self._backlog_seen,
+            events.BacklogSeen: self._backlog.see,
             events.Crashed: lambda _: self._crashes.inc(),
             **self._calls.table,
             **self._traffic.table,
@@ -263,10 +264,6 @@ class Metrics:
     def _queue_depth_seen(self, fact: events.QueueDepthSeen) -> None:
         self._waiting.set(fact.waiting)
         self._dead.set(fact.dead)
-
-    def _backlog_seen(self, fact: events.BacklogSeen) -> None:
-        for status, count in fact.counts.items():
-            self._backlog.labels(status.value).set(count)
 
     # --- both ---------------------------------------------------------------------------------------------------------
 

@@ -21,12 +21,24 @@ class Watch:
 
     async def run_once(self) -> float:
         """Take one look; return the seconds until the next."""
-        self._observer(BacklogSeen(counts=await self._store.counts()))
+        await self._look_at_store()
         for beat in await self._store.beats():
             self._observer(HeartbeatSeen(instance=beat.instance, ts=beat.ts, interval_seconds=beat.interval_seconds))
         await self._look_at_queue()
         await self._prune()
         return INTERVAL_SECONDS
+
+    async def _look_at_store(self) -> None:
+        counts, oldest, now = await self._store.counts(), await self._store.oldest(), self._clock()
+        self._observer(
+            BacklogSeen(
+                counts=counts,
+                oldest_seconds=_since(await self._store.oldest_waiting(), now),
+                overdue_seconds=_since(oldest.due_at, now),
+                in_lane_seconds=_since(oldest.in_lane, now),
+                reports_overdue_seconds=_since(oldest.report_due_at, now),
+            )
+        )
 
     async def _look_at_queue(self) -> None:
         try:
@@ -41,3 +53,8 @@ class Watch:
         if self._pruned_at is None or now - self._pruned_at >= PRUNE_EVERY:
             await self._store.prune(now)
             self._pruned_at = now
+
+
+def _since(moment: datetime | None, now: datetime) -> float:
+    """Return the seconds since then, 0 for what is to come or is not there."""
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())

@@ -262,3 +262,16 @@ def test_a_fact_that_nobody_counts_is_no_error() -> None:
     metrics.observe(object())
 
     assert value(metrics, "smsgw_crashes_total") == 0
+
+
+def test_a_look_at_the_backlog_tells_how_long_the_longest_waited() -> None:
+    metrics = observed(
+        events.BacklogSeen(
+            counts={Status.QUEUED: 4}, overdue_seconds=7.5, in_lane_seconds=90, reports_overdue_seconds=2
+        )
+    )
+
+    assert value(metrics, "smsgw_backlog", status="QUEUED") == 4
+    assert value(metrics, "smsgw_overdue_seconds") == 7.5
+    assert value(metrics, "smsgw_oldest_in_lane_seconds") == 90
+    assert value(metrics, "smsgw_reports_overdue_seconds") == 2

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from smsgw.core.backlog import Oldest
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, Event, Message, NotApplied, ReceivedReport, Status, Told
 from smsgw.core.ports import (
@@ -152,6 +153,22 @@ class MemoryStore:
         """See the port."""
         self._check()
         return {status: sum(each.status is status for each in self._waiting()) for status in WAITING}
+
+    async def oldest(self) -> Oldest:
+        """See the port."""
+        self._check()
+        waiting = [each for each in self._waiting() if each.status in WAITING]
+        parked = [each.created_at for each in waiting if is_in_lane(each)]
+        reports = [each.due_at for each in self.inbox.values() if each.due_at is not None]
+        due = [_due_at(each) for each in waiting]
+        return Oldest(
+            due_at=min(due, default=None), in_lane=min(parked, default=None), report_due_at=min(reports, default=None)
+        )
+
+    async def oldest_waiting(self) -> datetime | None:
+        """See the port."""
+        self._check()
+        return min((each.created_at for each in self._waiting() if each.status in WAITING), default=None)
 
     async def missing(self, tracking_ids: Sequence[UUID]) -> set[UUID]:
         """See the port."""

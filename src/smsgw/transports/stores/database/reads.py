@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from smsgw.core.backlog import Oldest
 from smsgw.core.message import Message, Status
 from smsgw.core.ports import GatewayBeat, Story
 from smsgw.transports.stores.database.rows import (
@@ -23,11 +24,15 @@ from smsgw.transports.stores.database.schema import (
     gateway_heartbeats,
     message_events,
     messages,
+    report_inbox,
 )
 from smsgw.transports.stores.database.statements import IN_LANE, Statements
 from smsgw.transports.stores.semantics import STUCK_AFTER, WAITING
 
 ASKED_AT_ONCE = 1000
+MOST_LANES = 50
+"""That are asked for their oldest message: lanes are as many as there are kinds of wishes, rarely more than ten."""
+FIRST_DUE = 1000
 NEWEST = 200_000
 """No index knows when a message was created: this many rows are looked at instead, in the order of the key."""
 
@@ -71,6 +76,47 @@ async def counts(connection: AsyncConnection) -> dict[Status, int]:
     )
     found = {Status(status): int(count) for status, count in await connection.execute(query)}
     return {status: found.get(status, 0) for status in WAITING}
+
+
+async def oldest(connection: AsyncConnection) -> Oldest:
+    """Ask each index for its first entry: of every status, of every lane, of the inbox."""
+    known = messages.c
+    earliest = [
+        (await connection.execute(_earliest(known.due_at, known.status == each.value, known.due_at.is_not(None))))
+        for each in WAITING
+    ]
+    due = [moment for rows in earliest if (moment := rows.scalar()) is not None]
+    parked = [
+        (await connection.execute(_earliest(known.created_at, IN_LANE, known.lane == lane))).scalar()
+        for lane in (await lanes(connection))[:MOST_LANES]
+    ]
+    inbox = report_inbox.c.due_at
+    report = (await connection.execute(_earliest(inbox, inbox.is_not(None)))).scalar()
+    return Oldest(
+        due_at=min(due, default=None),
+        in_lane=min((moment for moment in parked if moment is not None), default=None),
+        report_due_at=report,
+    )
+
+
+def _earliest(moment: sa.ColumnElement[datetime], *where: sa.ColumnElement[bool]) -> sa.Select[datetime]:
+    return sa.select(moment).where(*where).order_by(moment).limit(1)
+
+
+async def oldest_waiting(connection: AsyncConnection) -> datetime | None:
+    """Look at the first of each status in the index of timers: who waits long is due first, or expires first."""
+    known = messages.c
+    first = [
+        sa.select(known.created_at)
+        .where(known.status == status.value, known.due_at.is_not(None))
+        .order_by(known.due_at)
+        .limit(FIRST_DUE)
+        .subquery()
+        for status in WAITING
+    ]
+    oldest = [sa.select(sa.func.min(each.c.created_at)).scalar_subquery() for each in first]
+    row = (await connection.execute(sa.select(*oldest))).one()
+    return min((at for at in row if at is not None), default=None)
 
 
 async def lanes(connection: AsyncConnection) -> list[str]:

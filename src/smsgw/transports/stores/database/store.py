@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from smsgw.core.backlog import Oldest
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Message, ReceivedReport, Status
 from smsgw.core.ports import (
@@ -129,6 +130,14 @@ class DatabaseStore:
     async def counts(self) -> dict[Status, int]:
         """See the port."""
         return await self._transactions.read("counts", 0, reads.counts)
+
+    async def oldest(self) -> Oldest:
+        """See the port."""
+        return await self._transactions.read("oldest", 0, reads.oldest)
+
+    async def oldest_waiting(self) -> datetime | None:
+        """See the port."""
+        return await self._transactions.read("oldest_waiting", 0, reads.oldest_waiting)
 
     async def missing(self, tracking_ids: Sequence[UUID]) -> set[UUID]:
         """See the port."""
