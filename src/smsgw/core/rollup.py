@@ -52,5 +52,5 @@ class Rollups(Protocol):
     async def cells(self, grain: int, *, since: datetime, until: datetime) -> Sequence[Cell]:
         """Return the sums that begin in this time, oldest first."""
 
-    async def prune(self, *, before: datetime) -> int:
-        """Forget what began before; return how many cells."""
+    async def prune(self, grain: int, *, before: datetime) -> int:
+        """Forget the sums of a grain that began before; return how many cells."""

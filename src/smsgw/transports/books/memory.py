@@ -228,10 +228,10 @@ class MemoryRollups:
         found = [each for each in self._cells.values() if each.grain == grain and since <= each.starts_at < until]
         return sorted(found, key=lambda each: (each.starts_at, each.provider, each.country))
 
-    async def prune(self, *, before: datetime) -> int:
+    async def prune(self, grain: int, *, before: datetime) -> int:
         """See the port."""
         self._books.check()
-        old = [key for key in self._cells if key[1] < before]
+        old = [key for key in self._cells if key[0] == grain and key[1] < before]
         for key in old:
             del self._cells[key]
         return len(old)
