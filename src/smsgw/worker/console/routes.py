@@ -35,6 +35,7 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "cache-control": "no-store",
 }
+OVER_TLS = {"strict-transport-security": "max-age=31536000"}
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _FRAGMENTS = frozenset({"/console/live/dashboard"})
 """What a script asks for: it is told, not sent elsewhere."""
@@ -149,7 +150,7 @@ def _address(request: Request[Any, Any, Any]) -> str:
 def _refuse(refused: Refused, request: Request[Any, Any, Any], visit: Visit) -> Response[Any]:
     """Send a stranger who wants to see something to the sign-in, and from there back; everybody else is told why."""
     if refused is SIGN_IN_FIRST and request.scope["method"] == "GET" and request.scope["path"] not in _FRAGMENTS:
-        return _redirect(Redirect(to=f"/console/sign-in?{urlencode({'next': visit.address})}"), ())
+        return _redirect(Redirect(to=f"/console/sign-in?{urlencode({'next': visit.address})}"), visit, ())
     return _problem(refused.status, refused.why, visit)
 
 
@@ -159,21 +160,25 @@ def _problem(status: int, why: str, visit: Visit) -> Response[Any]:
 
 def _response(answer: Answer, visit: Visit, *, cookies: tuple[Cookie, ...] = ()) -> Response[Any]:
     if isinstance(answer, Redirect):
-        return _redirect(answer, cookies)
+        return _redirect(answer, visit, cookies)
     if isinstance(answer, Download):
-        headers = {**HEADERS, "content-disposition": f'attachment; filename="{answer.filename}"'}
+        headers = {**_headers(visit), "content-disposition": f'attachment; filename="{answer.filename}"'}
         return Stream(answer.parts, media_type=answer.content_type, headers=headers)
     return Response(
         render(answer.template, answer.context, visit).encode(),
         status_code=answer.status,
         media_type="text/html",
-        headers=HEADERS,
+        headers=_headers(visit),
         cookies=cookies,
     )
 
 
-def _redirect(answer: Redirect, cookies: tuple[Cookie, ...]) -> Response[Any]:
+def _redirect(answer: Redirect, visit: Visit, cookies: tuple[Cookie, ...]) -> Response[Any]:
     separator = "&" if "?" in answer.to else "?"
     to = f"{answer.to}{separator}notice={answer.notice}" if answer.notice else answer.to
-    headers = {**HEADERS, "location": to}
+    headers = {**_headers(visit), "location": to}
     return Response(b"", status_code=303, media_type="text/html", headers=headers, cookies=(*cookies, *answer.cookies))
+
+
+def _headers(visit: Visit) -> dict[str, str]:
+    return {**HEADERS, **OVER_TLS} if visit.is_secure else HEADERS
