@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -28,6 +29,8 @@ class ClientConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     scopes: tuple[str, ...] = ("send",)
     senders: Annotated[tuple[str, ...], Meta(max_length=1000)] | None = None
     """What it may give as `sender`; `*` among them: anything; None: it may not choose."""
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    """From then on this entry's key opens nothing: how a key is rotated, with both open for a while."""
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +53,12 @@ class ClientConfigError(ValueError):
 
 
 class Clients:
-    """Every configured client by the digest of its key."""
+    """Every configured client by the digest of its key, or keys. `ends`: from when on a key opens nothing."""
 
-    def __init__(self, by_digest: Mapping[bytes, Client]) -> None:
+    def __init__(self, by_digest: Mapping[bytes, Client], ends: Mapping[bytes, datetime] | None = None) -> None:
         self._by_digest = dict(by_digest)
+        self._ends = dict(ends or {})
+        self._clients = {client.client_key: client for client in self._by_digest.values()}
 
     @classmethod
     def parse(cls, raw: str) -> "Clients":
@@ -65,34 +70,40 @@ class Clients:
             # is a field that it does not know and would name. Only what may be a slip of the pen is shown.
             raise ClientConfigError(_STRANGE_FIELD.sub("a field that no entry has", str(error))) from None
         by_digest: dict[bytes, Client] = {}
-        seen: set[str] = set()
+        ends: dict[bytes, datetime] = {}
+        seen: dict[str, Client] = {}
         for number, (key, entry) in enumerate(entries.items(), 1):
             digest = _digest_of(key, number)
             client = _client(entry, digest, number)
             if digest in by_digest:
                 raise ClientConfigError(f"entry {number} ({entry.name}): the same API key stands twice")
-            if client.client_key in seen:
-                raise ClientConfigError(f"entry {number} ({entry.name}): the id {client.client_key!r} stands twice")
-            seen.add(client.client_key)
+            if seen.setdefault(client.client_key, client) != client:
+                why = f"the id {client.client_key!r} stands twice, and not all of the rest is equal"
+                raise ClientConfigError(f"entry {number} ({entry.name}): {why}")
             by_digest[digest] = client
-        return cls(by_digest)
+            if entry.expires_at is not None:
+                ends[digest] = entry.expires_at
+        return cls(by_digest, ends)
 
-    def authenticate(self, presented: str | None) -> Client | None:
-        """Return the active client of this key, else None; missing, malformed, unknown and inactive take one path."""
+    def authenticate(self, presented: str | None, now: datetime) -> Client | None:
+        """Return the active client of this key, else None; missing, malformed, unknown, expired and inactive take one
+        path."""
         key = presented or ""
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         client = self._by_digest.get(digest)
         # The dictionary found it by the digest of 256 bits; the comparison keeps the last step free of early exits.
         is_known = hmac.compare_digest(digest, digest if client else bytes(32))
-        if not is_known or client is None or not client.is_active or not 0 < len(key) <= MAX_KEY_LENGTH:
+        end = self._ends.get(digest)
+        is_over = end is not None and end <= now
+        if not is_known or is_over or client is None or not client.is_active or not 0 < len(key) <= MAX_KEY_LENGTH:
             return None
         return client
 
     def __len__(self) -> int:
-        return len(self._by_digest)
+        return len(self._clients)
 
     def __iter__(self) -> Iterator[Client]:
-        return iter(self._by_digest.values())
+        return iter(self._clients.values())
 
 
 def _digest_of(key: str, number: int) -> bytes:

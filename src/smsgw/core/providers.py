@@ -29,6 +29,8 @@ class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     is_active: bool
     is_operational: bool
+    is_draining: bool = False
+    """It is given no new message, and sends on what can go only through it."""
     aliases: tuple[str, ...] = ()
     note: str | None = None
     kind: str | None = None
@@ -57,9 +59,14 @@ class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         return self.senders.get(country) or self.sender
 
     @property
-    def is_usable(self) -> bool:
-        """Whether a message may be sent through it."""
+    def can_send(self) -> bool:
+        """Whether a message that can go only through it is sent."""
         return self.is_active and self.is_operational
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a new message may be sent through it."""
+        return self.can_send and not self.is_draining
 
 
 class ProviderConfigError(ValueError):
@@ -85,13 +92,18 @@ class Providers:
         """Return the canonical name of a name or alias in any case, or None."""
         return self._canonical.get(name) or self._canonical.get(name.casefold())
 
+    def can_send(self, name: str) -> bool:
+        """Whether the provider of this canonical name exists and is active and operational, draining or not."""
+        config = self._by_name.get(name)
+        return config is not None and config.can_send
+
     def is_usable(self, name: str) -> bool:
-        """Whether the provider of this canonical name exists and is active and operational."""
+        """Whether the provider of this canonical name exists, is active and operational, and is not draining."""
         config = self._by_name.get(name)
         return config is not None and config.is_usable
 
     def usable(self) -> tuple[str, ...]:
-        """Return the canonical names of all active and operational providers, in the order of the configuration."""
+        """Return the canonical names of all usable providers, in the order of the configuration."""
         return tuple(name for name, config in self._by_name.items() if config.is_usable)
 
     def kind_of(self, name: str) -> str:

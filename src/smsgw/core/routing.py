@@ -6,11 +6,13 @@ from enum import StrEnum
 
 import msgspec
 
-from smsgw.core.message import Reason
+from smsgw.core.choice import Choice, ChosenBy, PassedOver
+from smsgw.core.message import Message, Reason
 from smsgw.core.providers import Providers
 from smsgw.core.turns import order_at, sequence_name
 
 Shares = tuple[tuple[str, int], ...]
+_RANKED = frozenset({ChosenBy.ORDER, ChosenBy.PRIORITY})
 
 
 class Strategy(StrEnum):
@@ -84,6 +86,8 @@ class Router:
         self._default_priority = default_priority
         self._allows = allows
         self._turn = turn or LocalTurns()
+        self._by = ChosenBy(strategy.value)
+        self._plain = {by: Choice(by) for by in ChosenBy}
         self.use(providers)
 
     def use(self, providers: Providers) -> None:
@@ -91,18 +95,21 @@ class Router:
         self._providers = providers
         by_priority = tuple(sorted(providers.usable(), key=self._priority))
         self._usable = by_priority if self._strategy is Strategy.PRIORITY else providers.usable()
+        active = tuple(name for name in providers if providers[name].is_active)
+        is_ranked = self._strategy is Strategy.PRIORITY
+        self._active = tuple(sorted(active, key=self._priority)) if is_ranked else active
 
     def candidates(
         self, wanted: Sequence[str], *, prefer: str | None, refused: Sequence[str] = (), country: str = ""
     ) -> Candidates | NoCandidate:
         """Return whom to ask: exclusive, prioritised or smart (spec section 4). Who has `refused` the message before is
-        not asked again; when nobody else is left, waiting cannot help. Who is behind an open circuit is left out while
-        another one is not."""
-        usable = tuple(name for name in wanted if self._providers.is_usable(name)) if wanted else self._usable
+        not asked again; when nobody else is left, waiting cannot help. Who drains is asked only for what can go through
+        nobody else. Who is behind an open circuit is left out while another one is not."""
+        usable = self.usable_of(wanted)
         if not usable:
             return _nobody(wanted)
         if refused:
-            usable = tuple(name for name in usable if name not in refused)
+            usable = self._askable(tuple(name for name in wanted or usable if name not in refused))
             if not usable:
                 return NoCandidate(Reason.REJECTED, is_final=True)
         well = tuple(name for name in usable if self._allows(name, country))
@@ -114,9 +121,39 @@ class Router:
             return Candidates((prefer, *(name for name in well if name != prefer)))
         return Candidates(well)
 
+    def why(self, chosen: str, names: Sequence[str], *, message: Message, country: str) -> Choice:
+        """Return why `chosen` is asked, of the candidates `names` for this message: for its story."""
+        wanted = message.providers
+        if len(wanted) == 1:
+            return Choice(ChosenBy.EXCLUSIVE)
+        by = ChosenBy.ORDER if wanted else self._by
+        if chosen == message.prefer:
+            return Choice(ChosenBy.PREFER, {}, by)
+        if chosen == names[0] and len(names) == len(wanted or self._active):
+            return self._plain[by]
+        return Choice(by, self._passed_over(chosen, names, by, message=message, country=country))
+
+    def _passed_over(
+        self, chosen: str, names: Sequence[str], by: ChosenBy, *, message: Message, country: str
+    ) -> dict[str, PassedOver]:
+        well = PassedOver.AT_LIMIT, PassedOver.CIRCUIT_OPEN
+        over = {name: well[not self._allows(name, country)] for name in names[: names.index(chosen)]}
+        others = message.providers or self._active
+        if by in _RANKED and chosen in others:
+            others = others[: others.index(chosen)]
+        for name in others:
+            if name not in names:
+                over[name] = self._left_out(name, message)
+        return over
+
+    def _left_out(self, name: str, message: Message) -> PassedOver:
+        if not self._providers.is_usable(name):
+            return PassedOver.DISABLED
+        return PassedOver.REFUSED_BEFORE if name in message.refused else PassedOver.CIRCUIT_OPEN
+
     def usable_of(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the names that are usable; without names all that are, in the order of the strategy."""
-        return tuple(name for name in names if self._providers.is_usable(name)) if names else self._usable
+        """Return those of the names that may be asked; without names all usable ones, in the order of the strategy."""
+        return self._askable(names) if names else self._usable
 
     @property
     def sequence(self) -> str | None:
@@ -124,6 +161,11 @@ class Router:
         if self._strategy is Strategy.PRIORITY or len(self._usable) < 2:
             return None
         return sequence_name(self._shares(self._usable))
+
+    def _askable(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the usable ones; where there are none, those that drain: what is stored goes through nobody else."""
+        able = tuple(name for name in names if self._providers.can_send(name))
+        return tuple(name for name in able if self._providers.is_usable(name)) or able
 
     def _in_turn(self, well: tuple[str, ...]) -> tuple[str, ...]:
         shares = self._shares(well)

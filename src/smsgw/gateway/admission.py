@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -102,7 +103,7 @@ class Admitter:
     async def _handle(self, submission: Submission, door: Door) -> Answer:
         started = self._monotonic()
         config = self._config.current
-        client = _authenticate(config.clients, submission.api_keys)
+        client = _authenticate(config.clients, submission.api_keys, self._clock())
         try:
             answer = await self._admit(submission, door, client, config)
         except Exception as error:  # noqa: BLE001  (whatever it is, it is a bug and the caller gets an answer)
@@ -200,11 +201,11 @@ def _tokens() -> Callable[[], str]:
     return lambda: f"{process}{next(numbers):x}"
 
 
-def _authenticate(clients: Clients, api_keys: Sequence[bytes]) -> Client | None:
+def _authenticate(clients: Clients, api_keys: Sequence[bytes], now: datetime) -> Client | None:
     """Return the client whose key was sent, once, and may send; the specification has no 403 for one that may not."""
     # With surrogates the text becomes the very bytes again that were sent: no two keys can be taken for one.
     presented = api_keys[0].decode("ascii", "surrogateescape") if len(api_keys) == 1 else None
-    client = clients.authenticate(presented)
+    client = clients.authenticate(presented, now)
     return client if client and "send" in client.scopes else None
 
 

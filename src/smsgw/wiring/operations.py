@@ -46,6 +46,7 @@ def open_operations(
         configured=lambda: config.configured,
         shares=shares,
         direct=direct,
+        clock=utc_now,
         rule=Rule(
             strategy=settings.strategy,
             default_priority=settings.default_priority,

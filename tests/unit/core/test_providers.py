@@ -184,3 +184,13 @@ def test_wrong_default_senders_stop_the_start_with_one_line(entry: dict[str, Any
 
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_draining_provider_takes_no_new_message() -> None:
+    flags = {"is_active": True, "is_operational": True}
+    providers = Providers.parse(json.dumps({"A": {**flags, "is_draining": True}, "B": flags}))
+
+    assert ("B",) == providers.usable()
+    assert (True, False) == (providers.can_send("A"), providers.is_usable("A"))
+    assert Blocked("PROVIDER_DISABLED", ("A",)) == gate(["A"], providers, enabled=True)
+    assert Passed(("B",)) == gate(["A", "B"], providers, enabled=True)

@@ -114,3 +114,24 @@ def test_a_candidate_is_wanted_usable_and_named_once(
     expected = usable & set(wanted or "ABCD")
     assert expected == (set() if isinstance(candidates, NoCandidate) else set(candidates))
     assert isinstance(candidates, NoCandidate) or len(candidates) == len(set(candidates))
+
+
+_DRAINING: dict[str, Any] = {"is_draining": True}
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_smart_selection_gives_a_draining_provider_nothing(strategy: Strategy) -> None:
+    router, alone = _router(strategy, A=_DRAINING, B={}), _router(strategy, A=_DRAINING)
+
+    assert ("B",) == router.candidates([], prefer="A")
+    assert NoCandidate(Reason.NO_PROVIDER_AVAILABLE, is_final=False) == alone.candidates([], prefer=None)
+
+
+def test_what_can_go_only_through_a_draining_provider_is_sent() -> None:
+    router = _router(A=_DRAINING, B={}, C=_OFF, D={**_OFF, **_DRAINING})
+
+    assert ("A",) == router.candidates(["A"], prefer=None)
+    assert ("A",) == router.candidates(["C", "A"], prefer=None)
+    assert ("B",) == router.candidates(["A", "B"], prefer=None)
+    assert ("A",) == router.candidates(["A", "B"], prefer=None, refused=["B"])
+    assert NoCandidate(Reason.PROVIDER_DISABLED, is_final=True) == router.candidates(["D"], prefer=None)

@@ -116,6 +116,7 @@ def operations_on(
         shares=shares,
         direct=direct,
         rule=rule,
+        clock=clock,
         **shared,
     )
 

@@ -36,7 +36,7 @@ def build_worker_handlers(
         store=store, providers=providers, configured=configured, observer=observer, clock=clock, wake=wake
     )
     return [
-        status_handler(store=store, clients=clients),
+        status_handler(store=store, clients=clients, clock=clock),
         *webhook_handlers(inbox, trusted_proxies),
         *provider_handlers(operations),
         *health_handlers(operations),

@@ -12,7 +12,7 @@ from smsgw.core.buckets import Rates
 from smsgw.core.events import OperatorActed
 from smsgw.core.keys import Client, Clients
 from smsgw.core.phone import Numbers
-from smsgw.core.ports import Observer, Store
+from smsgw.core.ports import Clock, Observer, Store
 from smsgw.core.providers import Providers
 from smsgw.core.routing import Strategy
 from smsgw.core.traffic import Traffic
@@ -53,10 +53,11 @@ class Operations:
     direct: DirectSender
     rule: Rule
     observer: Observer
+    clock: Clock
 
     def operator(self, request: Request[Any, Any, Any]) -> Client:
         """Return the client whose key has the scope `ops`; anybody else is a stranger."""
-        client = client_of(request, self.clients())
+        client = client_of(request, self.clients(), self.clock())
         if client is None or OPS not in client.scopes:
             raise ops_refused()
         return client

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from smsgw.core.country import country_of
 from smsgw.core.keys import Client, Clients
 from smsgw.core.message import Event
-from smsgw.core.ports import Store, StoreUnavailableError, Story
+from smsgw.core.ports import Clock, Store, StoreUnavailableError, Story
 from smsgw.web.documented import documented
 from smsgw.worker.http.responses import KeyedOperation, not_found, store_unavailable, unauthorized
 
@@ -64,7 +64,7 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True):
     events: list[EventView]
 
 
-def status_handler(*, store: Store, clients: Callable[[], Clients]) -> HTTPRouteHandler:
+def status_handler(*, store: Store, clients: Callable[[], Clients], clock: Clock) -> HTTPRouteHandler:
     """Return the route handler."""
 
     @get(
@@ -78,7 +78,7 @@ def status_handler(*, store: Store, clients: Callable[[], Clients]) -> HTTPRoute
     async def message_status(request: Request[Any, Any, Any], tracking_id: FromPath[str]) -> StatusView:
         """Answer with the message, every attempt and every event. Needs the `API-Key` of the client that sent it; a
         message of another client does not exist."""
-        client = authenticate(request, clients())
+        client = authenticate(request, clients(), clock())
         known_id = uuid_of(tracking_id)
         if known_id is None:
             raise not_found("message")
@@ -93,19 +93,19 @@ def status_handler(*, store: Store, clients: Callable[[], Clients]) -> HTTPRoute
     return message_status
 
 
-def authenticate(request: Request[Any, Any, Any], clients: Clients) -> Client:
+def authenticate(request: Request[Any, Any, Any], clients: Clients, now: datetime) -> Client:
     """Return the active client whose key was sent, exactly once; any scope will do."""
-    client = client_of(request, clients)
+    client = client_of(request, clients, now)
     if client is None:
         raise unauthorized()
     return client
 
 
-def client_of(request: Request[Any, Any, Any], clients: Clients) -> Client | None:
+def client_of(request: Request[Any, Any, Any], clients: Clients, now: datetime) -> Client | None:
     """Return the active client whose key was sent, exactly once, or None."""
     keys = [value for name, value in request.scope["headers"] if name == b"api-key"]
     # With surrogates the text becomes the very bytes again that were sent: no two keys can be taken for one.
-    return clients.authenticate(keys[0].decode("ascii", "surrogateescape") if len(keys) == 1 else None)
+    return clients.authenticate(keys[0].decode("ascii", "surrogateescape") if len(keys) == 1 else None, now)
 
 
 def uuid_of(text: str) -> UUID | None:
