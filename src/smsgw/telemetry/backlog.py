@@ -26,10 +26,17 @@ class BacklogGauges:
             registry=registry,
         )
 
+        self._oldest = Gauge(
+            "smsgw_oldest_waiting_seconds",
+            "Since the oldest message was made that waits in the database.",
+            registry=registry,
+        )
+
     def see(self, fact: BacklogSeen) -> None:
         """Show what was found."""
         for status, count in fact.counts.items():
             self._counts.labels(status.value).set(count)
+        self._oldest.set(fact.oldest_seconds)
         self._overdue.set(fact.overdue_seconds)
         self._in_lane.set(fact.in_lane_seconds)
         self._reports.set(fact.reports_overdue_seconds)

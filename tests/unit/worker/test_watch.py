@@ -23,7 +23,7 @@ def seen(rig: Rig) -> list[BacklogSeen]:
 async def test_what_waits_longest_is_told_with_its_age() -> None:
     rig = Rig()
     made, expires = rig.now - SECOND * 90, rig.now + SECOND * 60
-    late = stores.queued(due_at=rig.now - SECOND * 30)
+    late = stores.queued(due_at=rig.now - SECOND * 30, created_at=rig.now - SECOND * 100)
     parked = stores.parked("Provider-A", created_at=made, expires_at=expires)
     await rig.store.take_in([late, parked])
     await rig.store.store_reports([stores.report(key="r", message_id="m-1", received_at=rig.now - SECOND * 7)])
@@ -32,7 +32,11 @@ async def test_what_waits_longest_is_told_with_its_age() -> None:
 
     counts = {Status.QUEUED: 2, Status.PROCESSING: 0, Status.UNKNOWN: 0}
     assert wait == INTERVAL_SECONDS
-    assert seen(rig) == [BacklogSeen(counts=counts, overdue_seconds=30, in_lane_seconds=90, reports_overdue_seconds=7)]
+    assert seen(rig) == [
+        BacklogSeen(
+            counts=counts, oldest_seconds=100, overdue_seconds=30, in_lane_seconds=90, reports_overdue_seconds=7
+        )
+    ]
 
 
 async def test_a_timer_that_is_to_come_is_not_overdue() -> None:
