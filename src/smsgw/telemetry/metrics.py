@@ -155,7 +155,6 @@ class Metrics:
         self._up = self._gauge("smsgw_dependency_up", "1 while the dependency answers.", "dependency")
         self._crashes = self._counter("smsgw_crashes_total", "Exceptions that nobody expected.")
         self._reload_failures = self._counter("smsgw_reload_failures_total", "Reloads that found a bad file.")
-        self._stale = self._gauge("smsgw_config_stale", "1 after a reload that found a bad file, until a good one.")
         self._listener_failures = self._counter("smsgw_telemetry_failures_total", "Facts that a listener failed on.")
         self._gauge("smsgw_asyncio_tasks", "Tasks of the process; one that grows for ever leaks.").set_function(_tasks)
 
@@ -182,7 +181,7 @@ class Metrics:
             events.DependencyBack: lambda fact: self._dependency(fact.dependency, 1),
             events.StoreCalled: self._store_called,
             events.ConfigLoaded: self._config_loaded,
-            events.ReloadFailed: self._reload_failed,
+            events.ReloadFailed: lambda _: self._reload_failures.inc(),
             events.QueueDepthSeen: self._queue_depth_seen,
             events.BacklogSeen: self._backlog.see,
             events.Crashed: lambda _: self._crashes.inc(),
@@ -271,13 +270,8 @@ class Metrics:
     def _dependency(self, name: str, value: int) -> None:
         self._up.labels(name if name in _DEPENDENCIES else _OTHER).set(value)
 
-    def _reload_failed(self, _: events.ReloadFailed) -> None:
-        self._reload_failures.inc()
-        self._stale.set(1)
-
     def _config_loaded(self, fact: events.ConfigLoaded) -> None:
         """Show the new set; what a provider that is gone had counted stays, its two gauges go."""
-        self._stale.set(0)
         names = frozenset(fact.providers)
         for gone in self._providers - names:
             self._active.remove(gone)

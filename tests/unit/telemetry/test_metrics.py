@@ -275,14 +275,3 @@ def test_a_look_at_the_backlog_tells_how_long_the_longest_waited() -> None:
     assert value(metrics, "smsgw_overdue_seconds") == 7.5
     assert value(metrics, "smsgw_oldest_in_lane_seconds") == 90
     assert value(metrics, "smsgw_reports_overdue_seconds") == 2
-
-
-def test_a_bad_file_is_shown_until_a_good_one_came() -> None:
-    metrics = observed(events.ConfigLoaded(providers=PROVIDERS), events.ReloadFailed(why="CLIENT_CONFIG: bad JSON"))
-    while_bad = value(metrics, "smsgw_config_stale")
-
-    metrics.observe(events.ConfigLoaded(providers=PROVIDERS))
-
-    assert while_bad == 1
-    assert value(metrics, "smsgw_config_stale") == 0
-    assert value(metrics, "smsgw_reload_failures_total") == 1
