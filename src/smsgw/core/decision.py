@@ -1,11 +1,12 @@
 """What happens next to a message: after an answer, after a look-up, when its timer rings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from smsgw.core import backoff
+from smsgw.core.choice import Choice, ChosenBy, PassedOver
 from smsgw.core.failure import POLICIES, LookUp, LookUpResult, Outcome, SendResult
 from smsgw.core.lanes import lane_of
 from smsgw.core.lifecycle import Change, Timers, answered, begin, fail, finish, park, requeue, sent, step, unknown
@@ -32,6 +33,10 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """Who could not be asked in this round, being at his limit or behind an open circuit: another round may."""
     awaited: str | None = None
     """The first of them who is only at his limit: when nobody else is left, the message waits for him."""
+    by: ChosenBy | None = None
+    """By what the next one is chosen, for the story."""
+    over: Mapping[str, PassedOver] = {}
+    """Who was passed over since the last call."""
 
 
 class LookUpDue(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +47,24 @@ class LookUpDue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def start(
-    message: Message, candidates: Sequence[str] | NoCandidate, now: datetime, *, timers: Timers, jitter: float
+    message: Message,
+    candidates: Sequence[str] | NoCandidate,
+    now: datetime,
+    *,
+    timers: Timers,
+    jitter: float,
+    choice: Choice | None = None,
 ) -> tuple[Change, Round | None]:
-    """Start a round for a message that is due, or end it: expired, out of attempts, nobody to ask."""
+    """Start a round for a message that is due, or end it: expired, out of attempts, nobody to ask. `choice`: how the
+    first of the candidates was chosen."""
     if (over := ended(message, now, timers=timers)) is not None:
         return over, None
     if isinstance(candidates, NoCandidate):
         if candidates.is_final:
             return fail(message, candidates.reason, now), None
         return _retry(message, Round(left=()), now, timers=timers, jitter=jitter, reason=candidates.reason), None
-    return begin(message, candidates[0], now, timers), Round(left=tuple(candidates[1:]))
+    change = begin(message, candidates[0], now, timers, choice=choice)
+    return change, Round(left=tuple(candidates[1:]), by=(choice.then or choice.by) if choice else None)
 
 
 def ended(message: Message, now: datetime, *, timers: Timers) -> Change | None:
@@ -195,12 +208,13 @@ def _next_provider(
     message: Message, ended: Attempt, walked: Round, now: datetime, timers: Timers, why: dict[str, str]
 ) -> tuple[Change, Round]:
     chosen, *left = walked.left
-    change = begin(message, chosen, now, timers)
+    choice = Choice(walked.by, walked.over) if walked.by else None
+    change = begin(message, chosen, now, timers, choice=choice)
     switched = Event(EventType.PROVIDER_SWITCHED, now, chosen, {"from": ended.provider, "to": chosen, **why})
     refused = tuple(dict.fromkeys((*message.refused, *_unwilling(walked))))
     leased = msgspec.structs.replace(change.message, refused=refused)
     merged = msgspec.structs.replace(change, message=leased, finished=ended, events=(switched, *change.events))
-    return merged, msgspec.structs.replace(walked, left=tuple(left))
+    return merged, msgspec.structs.replace(walked, left=tuple(left), over={})
 
 
 def _wait_for_room(message: Message, ended: Attempt, walked: Round, awaited: str, now: datetime) -> Change:

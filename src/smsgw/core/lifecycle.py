@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from smsgw.core.choice import Choice
 from smsgw.core.costs import currency_of, price_of, segments_of
 from smsgw.core.failure import Outcome, SendResult
 from smsgw.core.message import Attempt, Event, EventType, Message, Reason, Status
@@ -62,8 +63,8 @@ def step(message: Message, now: datetime, status: Status, **fields: Any) -> Mess
     return msgspec.structs.replace(message, status=status, updated_at=now, fence=message.fence + 1, **fields)
 
 
-def begin(message: Message, provider: str, now: datetime, timers: Timers) -> Change:
-    """Start a round: lease the message and write down whom we are about to ask."""
+def begin(message: Message, provider: str, now: datetime, timers: Timers, *, choice: Choice | None = None) -> Change:
+    """Start a round: lease the message and write down whom we are about to ask, and why."""
     attempt = Attempt(number=message.attempts_made + 1, provider=provider, started_at=now)
     leased = step(
         message,
@@ -75,7 +76,11 @@ def begin(message: Message, provider: str, now: datetime, timers: Timers) -> Cha
         prefer=None,
         absences=0,
     )
-    details = {"attempt": attempt.number} | ({"duplicate_risk": True} if message.duplicate_risk else {})
+    details: dict[str, Any] = {"attempt": attempt.number}
+    if message.duplicate_risk:
+        details["duplicate_risk"] = True
+    if choice is not None:
+        details.update(choice.details())
     event = Event(EventType.PROCESSING, now, provider, details)
     return Change(message=leased, started=attempt, events=(event,), previous=message.status)
 

@@ -147,8 +147,10 @@ class Router:
         return over
 
     def _left_out(self, name: str, message: Message) -> PassedOver:
-        if not self._providers.is_usable(name):
+        if not self._providers.can_send(name):
             return PassedOver.DISABLED
+        if not self._providers.is_usable(name):
+            return PassedOver.DRAINING
         return PassedOver.REFUSED_BEFORE if name in message.refused else PassedOver.CIRCUIT_OPEN
 
     def usable_of(self, names: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from msgspec import UNSET
 
 from smsgw.core.decision import Round
@@ -50,7 +51,7 @@ def waiting_arrival(envelope: Envelope, now: datetime) -> Arrival:
 def without_started(round_: Round, change: Change) -> Round:
     """Return the round for what was committed: after a retried commit that may have begun with another provider."""
     started = change.started.provider if change.started else None
-    return Round(left=tuple(name for name in round_.left if name != started))
+    return msgspec.structs.replace(round_, left=tuple(name for name in round_.left if name != started))
 
 
 def _waiting(envelope: Envelope, now: datetime) -> Change:

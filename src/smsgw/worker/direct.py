@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from smsgw.core.buckets import Rates, missing_seconds
+from smsgw.core.choice import Choice, ChosenBy
 from smsgw.core.country import country_of
 from smsgw.core.decision import Round, decide
 from smsgw.core.events import Crashed, LateOutcome
@@ -173,7 +174,8 @@ class DirectSender:
             status=Status.QUEUED,
             fence=0,
         )
-        change = msgspec.structs.replace(begin(message, order.provider, now, self._timers), previous=None)
+        begun = begin(message, order.provider, now, self._timers, choice=Choice(ChosenBy.DIRECT))
+        change = msgspec.structs.replace(begun, previous=None)
         (committed,) = await self._store.take_in([Arrival(change=change)])
         if committed is None:
             raise RuntimeError(f"{order.tracking_id} was there already")

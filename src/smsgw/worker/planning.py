@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from smsgw.core.choice import PassedOver
 from smsgw.core.country import country_of
 from smsgw.core.decision import Round, ended, start
 from smsgw.core.failure import Outcome, SendResult
@@ -111,14 +112,18 @@ class Planner:
         asked now is set aside; the first of them who is well is the one to wait for."""
         country = country_of(message.to)
         limited, awaited = list(round_.limited), round_.awaited
+        over: dict[str, PassedOver] = {}
         for position, name in enumerate(round_.left):
             token = await self._token_now(name, message, country)
             if token is not None:
                 permit = Permit(token, country, self.health.begin(name, country))
                 left = round_.left[position:]
-                return msgspec.structs.replace(round_, left=left, limited=tuple(limited), awaited=awaited), permit
+                limits = tuple(limited)
+                return msgspec.structs.replace(round_, left=left, limited=limits, awaited=awaited, over=over), permit
             limited.append(name)
-            if awaited is None and self.health.allows(name, country):
+            is_well = self.health.allows(name, country)
+            over[name] = PassedOver.AT_LIMIT if is_well else PassedOver.CIRCUIT_OPEN
+            if awaited is None and is_well:
                 awaited = name
         return msgspec.structs.replace(round_, left=(), limited=tuple(limited), awaited=awaited), None
 
@@ -204,12 +209,14 @@ class Planner:
         if over is not None:
             self.drop(draft.permit)
             return Planned(over, None)
+        choice = None
         if isinstance(names, Candidates):
             if draft.permit is None:
                 return Planned(self._parked(draft, names, now), None)
             first = draft.permit.token.provider
+            choice = self._router.why(first, names, message=message, country=draft.country)
             names = Candidates((first, *(name for name in names if name != first)))
-        change, round_ = start(message, names, now, timers=self._timers, jitter=self._dice())
+        change, round_ = start(message, names, now, timers=self._timers, jitter=self._dice(), choice=choice)
         return Planned(change, round_, draft.permit)
 
     def _parked(self, draft: _Draft, names: Candidates, now: datetime) -> Change:
