@@ -12,10 +12,11 @@ from smsgw.worker.console.console import Console, ConsoleRules
 from smsgw.worker.console.handlers import console_handlers
 from smsgw.worker.console.passwords import Passwords
 from smsgw.worker.http.operations import Operations
+from smsgw.worker.last_look import LastLook
 
 
 def open_console(
-    settings: WorkerSettings, config: WorkerConfig, *, books: Books, operations: Operations
+    settings: WorkerSettings, config: WorkerConfig, *, books: Books, operations: Operations, look: LastLook
 ) -> Sequence[HTTPRouteHandler]:
     """Return the console's handlers; none where it is switched off."""
     if not settings.console.is_enabled:
@@ -32,7 +33,10 @@ def open_console(
             longest=settings.console.longest,
             url=settings.console.url,
             trusted_proxies=settings.trusted_proxies,
+            expected_clients=settings.expected_clients_fingerprint,
+            expected_providers=settings.expected_providers_fingerprint,
         ),
+        look=look,
         observer=operations.observer,
         clock=utc_now,
     )

@@ -30,6 +30,7 @@ from smsgw.worker.http.operations import Operations
 from smsgw.worker.intake import Intake
 from smsgw.worker.keeping import ReportKeeper
 from smsgw.worker.lanes import LaneSweeper
+from smsgw.worker.last_look import LastLook
 from smsgw.worker.outage import StoreGate
 from smsgw.worker.reports import ReportApplier
 from smsgw.worker.runs import Runs
@@ -38,6 +39,7 @@ from smsgw.worker.slots import Slots
 from smsgw.worker.starting import Starter
 from smsgw.worker.supervise import Supervisor
 from smsgw.worker.sweep import RoundSweeper, TimerSweeper
+from smsgw.worker.traffic_book import TrafficBook
 from smsgw.worker.watch import Watch
 
 TITLE = "smsgw worker"
@@ -92,7 +94,7 @@ async def open_worker(
         operations=operations,
         trusted_proxies=settings.trusted_proxies,
     )
-    console = open_console(settings, config, books=parts.books, operations=operations)
+    console = open_console(settings, config, books=parts.books, operations=operations, look=parts.look)
     return Role(
         handlers=[*api, *console],
         checks={
@@ -120,6 +122,8 @@ class _Parts(NamedTuple):
     shares: ShareBook
     reports: ReportApplier
     observer: Observer
+    traffic_book: TrafficBook
+    look: LastLook
 
 
 async def _open_parts(
@@ -136,11 +140,12 @@ async def _open_parts(
         settings.limits_url, rules=settings.claim_rules, quota_prefix=settings.quota_prefix
     )
     consumer = await transports.consumer(settings.queue, settings.queue.outbound)
-    reports = ReportApplier(store=store, timers=settings.timers, observer=observer, clock=utc_now)
     gate = StoreGate(store, observer=observer)
     traffic = await transports.traffic(settings.limits_url, quota_prefix=settings.quota_prefix)
     shares = ShareBook(traffic)
-    observer = heard_by(observer, shares.observe)
+    traffic_book, look = TrafficBook(books.rollups, clock=utc_now), LastLook()
+    observer = heard_by(observer, shares.observe, traffic_book.observe, look.observe)
+    reports = ReportApplier(store=store, timers=settings.timers, observer=observer, clock=utc_now)
     choosing = _choosing(settings, traffic, config, observer)
     config.listen(choosing.use)
     config.listen(shares.use)
@@ -151,7 +156,22 @@ async def _open_parts(
         observer=observer,
         clock=utc_now,
     )
-    return _Parts(config, store, books, gate, limits, consumer, traffic, choosing, calls, shares, reports, observer)
+    return _Parts(
+        config,
+        store,
+        books,
+        gate,
+        limits,
+        consumer,
+        traffic,
+        choosing,
+        calls,
+        shares,
+        reports,
+        observer,
+        traffic_book,
+        look,
+    )
 
 
 def _choosing(settings: WorkerSettings, traffic: Traffic, config: WorkerConfig, observer: Observer) -> Choosing:
@@ -204,7 +224,7 @@ def _config(
 
 
 async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts) -> Worker:
-    config, store, _books, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer = parts
+    config, store, _books, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer, *_ = parts
     slots = Slots(settings.max_in_flight)
     shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
     sending: dict[str, Any] = {"gate": gate, "providers": config.opened, "timers": settings.timers, **shared}
@@ -244,6 +264,7 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         heartbeats=heartbeats,
         watch=Watch(queue=await transports.queue_admin(settings.queue), **shared),
         shares=shares,
+        traffic_book=parts.traffic_book,
         runs=_runs(parts),
     )
 

@@ -15,6 +15,7 @@ from smsgw.worker.runs import Runs
 from smsgw.worker.shares import ShareBook
 from smsgw.worker.supervise import Supervisor
 from smsgw.worker.sweep import RoundSweeper, TimerSweeper
+from smsgw.worker.traffic_book import TrafficBook
 from smsgw.worker.watch import Watch
 
 DRAIN_SECONDS = 17.0
@@ -40,6 +41,7 @@ class Worker:
         heartbeats: HeartbeatConsumer,
         watch: Watch,
         shares: ShareBook,
+        traffic_book: TrafficBook,
         runs: Runs,
     ) -> None:
         self._supervisor = supervisor
@@ -52,6 +54,7 @@ class Worker:
         self._planner = planner
         self._timers = timers
         self._shares = shares
+        self._traffic_book = traffic_book
         self._runs = runs
         self._background: dict[str, Callable[[], Awaitable[float]]] = {
             "health": planner.health.run_once,
@@ -60,6 +63,7 @@ class Worker:
             "heartbeats": heartbeats.run_once,
             "watch": watch.run_once,
             "shares": shares.run_once,
+            "traffic": traffic_book.run_once,
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -72,6 +76,7 @@ class Worker:
             await self._timers.close()
             await self._planner.pacer.close()
             await self._shares.run_once()
+            await self._traffic_book.close()
             await self._gate.close()
 
     async def _work(self, stop: asyncio.Event) -> None:

@@ -21,10 +21,11 @@ class Watch:
 
     async def run_once(self) -> float:
         """Take one look; return the seconds until the next."""
+        # First: while the database is away, the queue is what an operator looks at.
+        await self._look_at_queue()
         await self._look_at_store()
         for beat in await self._store.beats():
             self._observer(HeartbeatSeen(instance=beat.instance, ts=beat.ts, interval_seconds=beat.interval_seconds))
-        await self._look_at_queue()
         await self._prune()
         return INTERVAL_SECONDS
 

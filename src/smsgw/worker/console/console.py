@@ -1,7 +1,7 @@
 """What the console's pages stand on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import msgspec
@@ -13,6 +13,7 @@ from smsgw.core.providers import Providers
 from smsgw.worker.console.passwords import Passwords
 from smsgw.worker.http.operations import Operations
 from smsgw.worker.http.peer import Network
+from smsgw.worker.last_look import LastLook
 
 
 class ConsoleRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,9 @@ class ConsoleRules(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     """Where browsers reach the console, without a final slash; empty: wherever they say they do."""
     trusted_proxies: Sequence[Network] = ()
+    expected_clients: str = ""
+    """EXPECTED_CLIENTS_FINGERPRINT; empty: none is expected."""
+    expected_providers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,3 +45,4 @@ class Console:
     rules: ConsoleRules
     observer: Observer
     clock: Clock
+    look: LastLook = field(default_factory=LastLook)
