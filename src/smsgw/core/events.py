@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from smsgw.core.care_events import NumberErased as NumberErased
+from smsgw.core.care_events import RowsRetired as RowsRetired
 from smsgw.core.fact import Fact as Fact
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change
@@ -100,13 +102,24 @@ class MessageMoved(Fact, frozen=True, kw_only=True):
 
 
 class OperatorActed(Fact, frozen=True, kw_only=True):
-    """Somebody with an `ops` key reset what is known of a provider's health, reset the distribution's counts, or sent
-    directly through a provider."""
+    """Somebody with an `ops` key, or a user of the console, reset what is known of a provider's health, reset the
+    distribution's counts, sent directly through a provider, or cancelled, resolved or sent again a message."""
 
     action: str
-    """`health.reset`, `distribution.reset` or `direct.send`."""
-    client_key: str
+    """`health.reset`, `distribution.reset`, `direct.send`, `message.cancel`, `message.resolve` or `message.resend`."""
+    client_key: str = ""
+    """Of the key; empty where a user acted."""
+    user: str | None = None
     provider: str | None = None
+    tracking_id: UUID | None = None
+
+
+class AuditEntryLost(Fact, frozen=True, kw_only=True):
+    """A user changed something, and the audit log could not be told: this line is all that is left of the entry."""
+
+    who: str
+    action: str
+    subject: str
 
 
 class CopyDropped(Fact, frozen=True, kw_only=True):

@@ -176,7 +176,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting("MIN_TTL_SECONDS", "10", _G, "shortest `ttl_seconds` of a request"),
         Setting("DEFAULT_TTL_SECONDS", "3600", _G, "`ttl_seconds` of a request without one"),
-        Setting("MAX_TTL_SECONDS", "86400", _G, "longest `ttl_seconds` of a request, at most 30 days"),
+        Setting(
+            "MAX_TTL_SECONDS",
+            "86400",
+            _B,
+            "longest `ttl_seconds` of a request, at most 30 days; the worker holds RETAIN_* against it",
+        ),
         Setting("HEARTBEAT_INTERVAL_SECONDS", "60", _G, "seconds between two heartbeats"),
     ),
     "Sending": (
@@ -215,6 +220,21 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "UNKNOWN_SETTLE_SECONDS", "60", _W, "how long to wait for evidence before that, and between two look-ups"
         ),
         Setting("REPORT_DEADLINE_SECONDS", "259200", _W, "SENT without a report becomes final"),
+    ),
+    "Data care": (
+        Setting(
+            "RETAIN_TEXT_DAYS",
+            "0",
+            _W,
+            "texts of messages that will not be sent any more are erased so many days after the request; 0 keeps them",
+        ),
+        Setting(
+            "RETAIN_MESSAGES_DAYS",
+            "0",
+            _W,
+            "final messages are deleted so many days after the request, with their attempts and events, and delivery "
+            "reports so many (at least 7) after they came; 0 keeps them",
+        ),
     ),
     "Console": (
         Setting("CONSOLE_ENABLED", "true", _W, "false: the worker has no console"),

@@ -13,6 +13,7 @@ from smsgw.core.providers import Providers
 from smsgw.core.routing import Strategy, weight_problem
 from smsgw.settings.configs import clients_of, providers_of
 from smsgw.settings.reading import MOST_SECONDS, Reader, SettingsError
+from smsgw.settings.retaining import retention_of
 from smsgw.settings.roles import (
     ConsoleSettings,
     GatewaySettings,
@@ -69,6 +70,7 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
     clients_document, clients = clients_of(read, required=False)
     providers_document, providers = providers_of(read)
     timeout = read.seconds("PROVIDER_TIMEOUT_SECONDS", 20, low=0.1)
+    timers = _timers(read, timeout)
     return WorkerSettings(
         http=_http(read, "SERVER_B", "server-b", 9000),
         queue=_queue(read),
@@ -78,7 +80,7 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
         clients_document=clients_document,
         providers=providers,
         providers_document=providers_document,
-        timers=_timers(read, timeout),
+        timers=timers,
         strategy=_worker_strategy(read, providers),
         default_priority=read.whole("PROVIDER_DEFAULT_PRIORITY", 100, low=0),
         default_region=_region(read),
@@ -98,6 +100,7 @@ def load_worker(environ: Mapping[str, str]) -> WorkerSettings:
         expected_providers_fingerprint=read.fingerprint("EXPECTED_PROVIDERS_FINGERPRINT"),
         quota_prefix=read.word("QUOTA_PREFIX", "quota"),
         console=_console(read),
+        retention=retention_of(read, longest_ttl=_longest_ttl(read), report_deadline=timers.report_deadline),
     )
 
 
@@ -192,12 +195,16 @@ def _region(read: Reader) -> str:
 def _ttl_bounds(read: Reader) -> tuple[int, int, int]:
     low = read.whole("MIN_TTL_SECONDS", 10, low=1, high=_LONGEST_TTL)
     default = read.whole("DEFAULT_TTL_SECONDS", 3600, low=1, high=_LONGEST_TTL)
-    high = read.whole("MAX_TTL_SECONDS", 86_400, low=1, high=_LONGEST_TTL)
+    high = _longest_ttl(read)
     if not low <= default <= high:
         raise SettingsError(
             f"DEFAULT_TTL_SECONDS: {default} is not within MIN_TTL_SECONDS {low} and MAX_TTL_SECONDS {high}"
         )
     return low, default, high
+
+
+def _longest_ttl(read: Reader) -> int:
+    return read.whole("MAX_TTL_SECONDS", 86_400, low=1, high=_LONGEST_TTL)
 
 
 def _timers(read: Reader, provider_timeout: float) -> Timers:

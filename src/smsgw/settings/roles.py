@@ -6,6 +6,7 @@ import msgspec
 
 from smsgw.core.admission import ClaimRules
 from smsgw.core.buckets import Rates
+from smsgw.core.data_care import Retention
 from smsgw.core.health import Rules
 from smsgw.core.keys import Clients
 from smsgw.core.lifecycle import Timers
@@ -115,6 +116,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     quota_prefix: str = "quota"
     claim_rules: ClaimRules = ClaimRules()
     console: ConsoleSettings = ConsoleSettings()
+    retention: Retention = Retention()
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):

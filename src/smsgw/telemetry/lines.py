@@ -1,11 +1,9 @@
 """What each fact is called in the log, at which level, and which of its fields may be told. Never a text, never a whole
 number: numbers go through `mask`."""
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from smsgw.core import events
@@ -14,20 +12,11 @@ from smsgw.core.health import State
 from smsgw.core.message import EventType, Reason, Status
 from smsgw.core.phone import mask
 from smsgw.core.ports import Observer
+from smsgw.telemetry.care_lines import CARE_LINES
+from smsgw.telemetry.line import DEBUG, ERROR, INFO, WARNING
+from smsgw.telemetry.line import Line as Line
+from smsgw.telemetry.line import row as _line
 from smsgw.telemetry.logs import crash_site, redacted
-
-DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
-
-FactT = TypeVar("FactT", bound=events.Fact)
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One log line before it is rendered."""
-
-    level: int
-    message: str
-    fields: dict[str, Any]
-
 
 IGNORED: frozenset[type[events.Fact]] = frozenset(
     {
@@ -200,7 +189,8 @@ def _bind_moved(fact: events.BindMoved) -> Line:
 
 
 def _operator_acted(fact: events.OperatorActed) -> Line:
-    fields = {"action": fact.action, "client_key": fact.client_key, **_given(provider=fact.provider)}
+    who = {"user": fact.user} if fact.user is not None else {"client_key": fact.client_key}
+    fields = {"action": fact.action, **who, **_given(provider=fact.provider, tracking_id=fact.tracking_id)}
     # What was known is gone after a reset: that shall be found also in a log that holds warnings only.
     return Line(WARNING if fact.action in _RESETS else INFO, "operator.acted", fields)
 
@@ -214,11 +204,6 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
-
-
-def _line(kind: type[FactT], level: int, make: Callable[[FactT], Line | None]) -> tuple[Any, Any]:
-    """Return a row: the fact's type, the highest level its line can have, and who makes the line."""
-    return kind, (level, make)
 
 
 LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = dict(
@@ -260,6 +245,15 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
         _line(events.BindMoved, WARNING, _bind_moved),
         _line(events.InboundDropped, INFO, lambda fact: Line(INFO, "inbound.dropped", {"provider": fact.provider})),
         _line(events.OperatorActed, WARNING, _operator_acted),
+        _line(
+            events.AuditEntryLost,
+            ERROR,
+            lambda fact: Line(
+                ERROR,
+                "audit_log.entry_lost",
+                {"action": fact.action, "user": fact.who, "subject": fact.subject},
+            ),
+        ),
         _line(events.ReportReceived, INFO, _report_received),
         _line(events.ReportRefused, WARNING, _report_refused),
         _line(events.ReportUnmatched, WARNING, _report_unmatched),
@@ -290,5 +284,6 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
             ),
         ),
         _line(events.Crashed, ERROR, _crashed),
+        *CARE_LINES,
     ]
 )

@@ -20,6 +20,7 @@ from smsgw.core import events
 from smsgw.core.message import EventType, Status
 from smsgw.telemetry.backlog import BacklogGauges
 from smsgw.telemetry.calls import CallMetrics
+from smsgw.telemetry.care import CareMetrics
 from smsgw.telemetry.gateways import GatewayGauges
 from smsgw.telemetry.traffic import TrafficMetrics
 
@@ -30,7 +31,10 @@ _STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 _FLIGHT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _DEPENDENCIES = ("broker", "database", "limits")
 _WRITES = frozenset(
-    {"take_in", "apply", "claim", "claim_lane", "store_reports", "apply_reports", "store_beat", "end_leases", "prune"}
+    {
+        *("take_in", "apply", "claim", "claim_lane", "store_reports", "apply_reports", "store_beat", "end_leases"),
+        *("prune", "retire", "forget"),
+    }
 )
 """The store's operations that commit: a read that fails, such as a readiness probe's, is no write error."""
 
@@ -57,6 +61,7 @@ class Metrics:
         self._gateways = GatewayGauges(self.registry, clock)
         self._calls = CallMetrics(self.registry, self._label)
         self._traffic = TrafficMetrics(self.registry, self._label)
+        self._care = CareMetrics(self.registry)
         ProcessCollector(registry=self.registry)
         self._counts: Mapping[type[Any], Callable[[Any], None]] = self._table()
 
@@ -187,6 +192,7 @@ class Metrics:
             events.Crashed: lambda _: self._crashes.inc(),
             **self._calls.table,
             **self._traffic.table,
+            **self._care.table,
         }
 
     # --- gateway ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from smsgw.core import events
+from smsgw.core.data_care import Kept
 from smsgw.core.failure import Outcome
 from smsgw.core.health import State
 from smsgw.core.lifecycle import Change
@@ -102,6 +103,8 @@ def every_fact() -> list[events.Fact]:
         events.QueueHasRoom(limit=10),
         events.OperatorActed(action="health.reset", provider="Provider-A", client_key="operator"),
         events.OperatorActed(action="direct.send", provider="Provider-A", client_key="operator"),
+        events.OperatorActed(action="message.cancel", user="ada", tracking_id=ID),
+        events.AuditEntryLost(who="ada", action="message.cancel", subject=str(ID)),
         events.SimulatorChanged(provider="Provider-A", changes=("latency",)),
         events.ProviderThrottled(provider="Provider-A", wait_seconds=2.0),
         events.HealthSeen(provider="Provider-A", state=State.OPEN, countries_open=1),
@@ -110,6 +113,8 @@ def every_fact() -> list[events.Fact]:
         events.BindMoved(provider="Provider-A", binds=2),
         events.BindMoved(provider="Provider-A", binds=0, why="the peer closed"),
         events.InboundDropped(provider="Provider-A"),
+        events.RowsRetired(what=Kept.TEXTS, rows=3, is_behind=False, oldest_seconds=86_400.5),
+        events.NumberErased(to=NUMBER, who="anna", messages=3, left=1),
         events.LanesSeen(count=2),
         events.CopyDropped(tracking_id=ID),
         events.Poisoned(reason="not JSON", size=3),
