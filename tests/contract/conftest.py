@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from smsgw.core.books import Books
 from smsgw.core.ports import Store
 from tests.contract import stores
+from tests.contract.books import BooksPlace
 from tests.contract.limits_harness import (
     World,
     open_memory,
@@ -49,3 +51,22 @@ async def place(url: str | None) -> AsyncIterator[Place]:
 @pytest.fixture
 def store(place: Place) -> Store:
     return place.open()
+
+
+@pytest.fixture
+async def books_place(url: str | None) -> AsyncIterator[BooksPlace]:
+    await stores.empty(url)
+    place = BooksPlace(url)
+    yield place
+    await place.close()
+
+
+@pytest.fixture
+def books(books_place: BooksPlace) -> Books:
+    return books_place.open()
+
+
+@pytest.fixture
+def other_books(books_place: BooksPlace) -> Books:
+    """The books of another process, on the same data."""
+    return books_place.open()

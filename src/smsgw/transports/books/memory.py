@@ -82,7 +82,7 @@ class MemoryPeople:
         known = self._users.get(user.name)
         if (known.version if known else 0) != user.version - 1:
             return False
-        self._users[user.name] = user
+        self._users[user.name] = _with_sign_ins(user, known) if known else user
         self._books.audit_log.add(entry)
         return True
 
@@ -235,6 +235,12 @@ class MemoryRollups:
         for key in old:
             del self._cells[key]
         return len(old)
+
+
+def _with_sign_ins(user: User, known: User) -> User:
+    times = [each for each in (user.signed_in_at, known.signed_in_at) if each is not None]
+    step = max(user.totp_step, known.totp_step)
+    return msgspec.structs.replace(user, totp_step=step, signed_in_at=max(times, default=None))
 
 
 def _fits(entry: AuditEntry, wanted: AuditFilter) -> bool:

@@ -1,0 +1,87 @@
+"""Sums of traffic as rows that all workers add to, each with one statement for all of its cells."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from smsgw.core.rollup import Cell
+from smsgw.transports.books.database.shelf import Shelf, clean
+from smsgw.transports.stores.database.console_tables import COUNTERS, WAIT_COLUMNS, traffic_sums
+from smsgw.transports.stores.database.schema import Json
+
+_KEY = ("grain", "starts_at", "provider", "country")
+_SUMMED = (*COUNTERS, *WAIT_COLUMNS)
+_COLUMNS = tuple(traffic_sums.c[name] for name in (*_KEY, *_SUMMED))
+_PRUNED_AT_ONCE = timedelta(days=1)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class DatabaseRollups:
+    """See the port."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._add = _add(shelf)
+
+    async def add(self, cells: Sequence[Cell]) -> None:
+        """See the port. The cells go in the order of their key: workers that add at once never wait in a circle."""
+        rows = _rows(cells)
+        if not rows:
+            return
+        told: Any = rows if self._shelf.is_sqlite else {"rows": _encode(rows).decode()}
+
+        async def run(connection: AsyncConnection) -> None:
+            await connection.execute(self._add, told)
+
+        await self._shelf.transactions.write("rollups.add", len(rows), run)
+
+    async def cells(self, grain: int, *, since: datetime, until: datetime) -> Sequence[Cell]:
+        """See the port. Sorted here: a database may sort names by the rules of a language."""
+        known = traffic_sums.c
+        query = sa.select(*_COLUMNS).where(known.grain == grain, known.starts_at >= since, known.starts_at < until)
+        found = [_cell(row) for row in await self._shelf.rows("rollups.cells", query)]
+        return sorted(found, key=lambda each: (each.starts_at, each.provider, each.country))
+
+    async def prune(self, grain: int, *, before: datetime) -> int:
+        """See the port. Delete day by day, oldest first: after a long pause no transaction takes long."""
+        known, total = traffic_sums.c, 0
+        oldest = sa.select(sa.func.min(known.starts_at, type_=known.starts_at.type)).where(known.grain == grain)
+        while True:
+            first = (await self._shelf.rows("rollups.oldest", oldest))[0][0]
+            if first is None or first >= before:
+                return total
+            until = min(first + _PRUNED_AT_ONCE, before)
+            statement = sa.delete(traffic_sums).where(known.grain == grain, known.starts_at < until)
+            total += await self._shelf.change("rollups.prune", statement)
+
+
+def _add(shelf: Shelf) -> Any:
+    """Return the INSERT that adds to what is there: `executemany` on SQLite, one JSON document on PostgreSQL."""
+    insert = shelf.insert(traffic_sums)
+    if not shelf.is_sqlite:
+        document = sa.cast(sa.bindparam("rows", type_=sa.Text), Json)
+        told = [sa.column(column.name, column.type) for column in _COLUMNS]
+        rows = sa.func.json_to_recordset(document).table_valued(*told).render_derived(with_types=True)
+        insert = insert.from_select([column.name for column in _COLUMNS], sa.select(*rows.c))
+    set_ = {name: traffic_sums.c[name] + insert.excluded[name] for name in _SUMMED}
+    return insert.on_conflict_do_update(index_elements=_KEY, set_=set_)
+
+
+def _rows(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """Return one row for each key: a statement may not add to one row twice."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for cell in cells:
+        key = (cell.grain, cell.starts_at, clean(cell.provider), clean(cell.country))
+        told = [*(getattr(cell, name) for name in COUNTERS), *cell.waits]
+        sums[key] = [a + b for a, b in zip(sums.get(key, [0] * len(_SUMMED)), told, strict=True)]
+    return [dict(zip((*_KEY, *_SUMMED), (*key, *sums[key]), strict=True)) for key in sorted(sums)]
+
+
+def _cell(row: Sequence[Any]) -> Cell:
+    values: dict[str, Any] = dict(zip((*_KEY, *COUNTERS), row, strict=False))
+    return Cell(**values, waits=tuple(row[len(_KEY) + len(COUNTERS) :]))
