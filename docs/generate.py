@@ -54,6 +54,7 @@ REASONS = {
     Reason.REPORTED_FAILED: "reported: failed at the provider",
     Reason.REPORTED_REJECTED: "reported: refused after it was taken",
     Reason.REPORTED_EXPIRED: "reported: expired at the provider",
+    Reason.CANCELLED: "an operator cancelled it before a provider was asked, or between two rounds",
 }
 OUTCOMES = {
     Outcome.ACCEPTED: "taken by the provider",
@@ -68,7 +69,7 @@ OUTCOMES = {
 }
 EVENT_TYPES = {
     EventType.QUEUED: "stored",
-    EventType.PROCESSING: "a provider is about to be asked (`attempt`; `duplicate_risk` where it may be the second SMS)",
+    EventType.PROCESSING: "a provider is about to be asked (`attempt`; `duplicate_risk` where it may be the second SMS; `choice`: by what rule it was chosen, `over`: who was passed over and why)",
     EventType.SENT: "a provider took it",
     EventType.FAILED: "ended, with its `reason`",
     EventType.DELIVERED: "reported as delivered (`corrected` when it had been FAILED)",
@@ -78,6 +79,7 @@ EVENT_TYPES = {
     EventType.LOOKED_UP: "the provider was asked about it; `answer`",
     EventType.REPORT: "a delivery report came; `status`",
     EventType.REPORT_DEADLINE: "no final report came in time",
+    EventType.RESENT: "an operator sent it again as another message (`resent_as`), whose own story begins with `resend_of`",
 }
 
 

@@ -9,6 +9,9 @@ from smsgw.core.fact import Fact as Fact
 from smsgw.core.failure import Outcome
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Status
+from smsgw.core.overlay_events import OverlayApplied as OverlayApplied
+from smsgw.core.overlay_events import OverlayAway as OverlayAway
+from smsgw.core.overlay_events import OverlayBack as OverlayBack
 from smsgw.core.provider_events import AttemptFinished as AttemptFinished
 from smsgw.core.provider_events import BindMoved as BindMoved
 from smsgw.core.provider_events import CircuitMoved as CircuitMoved

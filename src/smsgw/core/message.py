@@ -42,6 +42,7 @@ class Reason(StrEnum):
     REPORTED_FAILED = "reported_failed"
     REPORTED_REJECTED = "reported_rejected"
     REPORTED_EXPIRED = "reported_expired"
+    CANCELLED = "cancelled"
 
 
 class EventType(StrEnum):
@@ -58,6 +59,7 @@ class EventType(StrEnum):
     LOOKED_UP = "LOOKED_UP"
     REPORT = "REPORT"
     REPORT_DEADLINE = "REPORT_DEADLINE"
+    RESENT = "RESENT"
 
 
 class ReportStatus(IntEnum):

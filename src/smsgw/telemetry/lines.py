@@ -16,6 +16,7 @@ from smsgw.telemetry.care_lines import CARE_LINES
 from smsgw.telemetry.line import DEBUG, ERROR, INFO, WARNING
 from smsgw.telemetry.line import Line as Line
 from smsgw.telemetry.line import row as _line
+from smsgw.telemetry.overlay import OVERLAY_LINES
 from smsgw.telemetry.logs import crash_site, redacted
 
 IGNORED: frozenset[type[events.Fact]] = frozenset(
@@ -84,7 +85,7 @@ def _gate_blocked(fact: events.GateBlocked) -> Line:
     return Line(WARNING, "provider_gate.blocked", fields)
 
 
-_TOLD = ("attempt", "from", "to", "duplicate_risk", "corrected", "next_attempt_at", "provider_message_id")
+_TOLD = ("attempt", "from", "to", "duplicate_risk", "corrected", "next_attempt_at", "provider_message_id", "resent_as")
 """Details of a story's event that a log may hold."""
 
 
@@ -285,5 +286,6 @@ LINES: Mapping[type[events.Fact], tuple[int, Callable[[Any], Line | None]]] = di
         ),
         _line(events.Crashed, ERROR, _crashed),
         *CARE_LINES,
+        *OVERLAY_LINES,
     ]
 )

@@ -10,7 +10,14 @@ from smsgw.core.health import State
 from smsgw.core.message import Reason
 
 _STATES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
-_ACTIONS = ("health.reset", "distribution.reset", "direct.send")
+_ACTIONS = (
+    "health.reset",
+    "distribution.reset",
+    "direct.send",
+    "message.cancel",
+    "message.resolve",
+    "message.resend",
+)
 _PARKED = (Reason.PROVIDER_AT_LIMIT, Reason.CIRCUIT_OPEN)
 
 
@@ -37,7 +44,10 @@ class TrafficMetrics:
             "smsgw_messages_parked_total", "Messages that were put into a lane.", ["reason"], registry=registry
         )
         self._acts = Counter(
-            "smsgw_operator_actions_total", "Resets and direct sends by operators.", ["action"], registry=registry
+            "smsgw_operator_actions_total",
+            "Resets, direct sends and acts on messages by operators.",
+            ["action"],
+            registry=registry,
         )
         self._binds = Gauge(
             "smsgw_provider_binds", "SMPP binds that this worker holds.", ["provider"], registry=registry

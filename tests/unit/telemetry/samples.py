@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from smsgw.core import events
+from smsgw.core.client_book import Ignored
 from smsgw.core.data_care import Kept
 from smsgw.core.failure import Outcome
 from smsgw.core.health import State
 from smsgw.core.lifecycle import Change
+from smsgw.core.overlay import Kind
 from smsgw.core.message import Attempt, Event, EventType, Message, Status
 from smsgw.core.providers import ProviderConfig, Providers
 
@@ -132,6 +134,12 @@ def every_fact() -> list[events.Fact]:
         events.StoreCalled(operation="apply", rows=2, seconds=0.01),
         events.StoreCalled(operation="apply", rows=2, seconds=0.01, is_failed=True),
         events.ReloadFailed(why="CLIENT_CONFIG: bad JSON"),
+        events.OverlayApplied(version=2, changes=1),
+        events.OverlayApplied(
+            version=3, changes=2, ignored=(Ignored(kind=Kind.KEY, name="ab" * 32, why="no such client"),)
+        ),
+        events.OverlayAway(detail="refused"),
+        events.OverlayBack(),
         events.QueueDepthSeen(waiting=7, dead=1),
         events.BacklogSeen(counts={Status.QUEUED: 4}),
         events.Crashed(where="intake", error=_crash(), tracking_id=ID),

@@ -103,6 +103,7 @@ def test_the_gate_logs_its_refusals_by_the_agreed_name() -> None:
 
 def test_the_level_filters() -> None:
     assert [line["message"] for line in told(*every_fact(), level="error")] == [
+        "audit_log.entry_lost",
         "message.poisoned",
         "dependency.lost",
         "config.reload_failed",
