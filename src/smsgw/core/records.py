@@ -62,3 +62,5 @@ class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
 
     messages: tuple[Message, ...]
     next_before: int | None = None
+    looked_at: int | None = None
+    """How many messages a store looked at before it stopped with the page not full; None where it had no need to."""

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """What this release's migrations know, oldest first; the last one is what the store needs."""
 
 metadata = sa.MetaData()
@@ -101,6 +101,14 @@ sa.Index(
     postgresql_where=WAITS_IN_LANE,
     sqlite_where=WAITS_IN_LANE,
 )
+
+# What operators search by, in the order of the key: docs/decisions/0011-search-indexes.md has what each one costs.
+sa.Index("messages_to", messages.c.to, messages.c.id)
+sa.Index("messages_client", messages.c.client_key, messages.c.id)
+# A range of one word, not `status = 'FAILED'`: to an equality every index on `id` is in order, and the planner would
+# rather walk down the primary key, past all that did not fail.
+IS_FAILED = sa.text("status >= 'FAILED' AND status <= 'FAILED'")
+sa.Index("messages_failed", messages.c.status, messages.c.id, postgresql_where=IS_FAILED, sqlite_where=IS_FAILED)
 
 message_events = sa.Table(
     "message_events",
