@@ -12,6 +12,7 @@ import msgspec
 
 from smsgw.core.admission import Admission, Ask, Claim, PublishOutcome
 from smsgw.core.backlog import Backlog, DeadLetter, Oldest
+from smsgw.core.data_care import DataCare
 from smsgw.core.failure import LookUpResult, SendResult
 from smsgw.core.lifecycle import Change
 from smsgw.core.message import Attempt, DeliveryReport, Message, NotApplied, ReceivedReport, Status, Told
@@ -119,8 +120,8 @@ class StoreUnavailableError(Exception):
     """The store did not answer, or the outcome of a commit is unknown. Nothing may be assumed; try again later."""
 
 
-class Store(Protocol):
-    """The database that owns a message from the worker's commit on.
+class Store(DataCare, Protocol):
+    """The database that owns a message from the worker's commit on. What it forgets is in core/data_care.py.
 
     Every method raises StoreUnavailableError on an outage. Datetimes go in and come out aware, in UTC, with
     microseconds.

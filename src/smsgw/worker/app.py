@@ -11,6 +11,7 @@ from smsgw.worker.lanes import LaneSweeper
 from smsgw.worker.outage import StoreGate
 from smsgw.worker.planning import Planner
 from smsgw.worker.reports import ReportApplier
+from smsgw.worker.retention import RetentionChore
 from smsgw.worker.runs import Runs
 from smsgw.worker.shares import ShareBook
 from smsgw.worker.supervise import Supervisor
@@ -40,6 +41,7 @@ class Worker:
         reports: ReportApplier,
         heartbeats: HeartbeatConsumer,
         watch: Watch,
+        retention: RetentionChore,
         shares: ShareBook,
         traffic_book: TrafficBook,
         runs: Runs,
@@ -62,6 +64,7 @@ class Worker:
             "reports": reports.run_once,
             "heartbeats": heartbeats.run_once,
             "watch": watch.run_once,
+            "retention": retention.run_once,
             "shares": shares.run_once,
             "traffic": traffic_book.run_once,
         }

@@ -20,6 +20,7 @@ from smsgw.core.ports import (
     StoreUnavailableError,
     Story,
 )
+from smsgw.transports.stores.memory_care import MemoryCare
 from smsgw.transports.stores.memory_inbox import Parked, find_owner
 from smsgw.transports.stores.memory_requests import page
 from smsgw.transports.stores.semantics import (
@@ -38,7 +39,7 @@ from smsgw.transports.stores.semantics import (
 )
 
 
-class MemoryStore:
+class MemoryStore(MemoryCare):
     """Everything in one process; each method runs without a pause, so it is its own transaction.
 
     `fail` makes every call raise StoreUnavailableError; `fail_after_commit` lets a take_in or apply commit first.

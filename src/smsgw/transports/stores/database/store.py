@@ -24,6 +24,7 @@ from smsgw.core.ports import (
 )
 from smsgw.transports.sql import Database
 from smsgw.transports.stores.database import reads, reports, requests
+from smsgw.transports.stores.database.care import DatabaseCare
 from smsgw.transports.stores.database.claims import claim
 from smsgw.transports.stores.database.intake import Intake
 from smsgw.transports.stores.database.outcomes import Outcomes
@@ -36,7 +37,7 @@ PROBLEM_SECONDS = 0.9
 PRUNED_AT_ONCE = 5000
 
 
-class DatabaseStore:
+class DatabaseStore(DatabaseCare):
     """The `Store` port on a Database, which it closes with itself."""
 
     def __init__(self, database: Database, *, observer: Observer) -> None:
