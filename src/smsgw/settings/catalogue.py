@@ -81,8 +81,9 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         Setting(
             "DATABASE_URL",
             "postgresql://smsgw:smsgw@postgres:5432/smsgw",
-            _W,
-            "messages: postgresql:// (also +asyncpg, +psycopg) or sqlite:///FILE; `smsgw migrate` reads it too",
+            _B,
+            "messages: postgresql:// (also +asyncpg, +psycopg) or sqlite:///FILE; `smsgw migrate` reads it too. The "
+            "gateway has no default: only where it is given, it reads the console's changes there and takes them up",
         ),
         Setting(
             "RABBITMQ_QUEUE_OUTBOUND",

@@ -61,6 +61,8 @@ def load_gateway(environ: Mapping[str, str]) -> GatewaySettings:
         min_ttl_seconds=low,
         max_ttl_seconds=high,
         heartbeat_interval_seconds=read.seconds("HEARTBEAT_INTERVAL_SECONDS", 60, low=0.1),
+        # The gateway stands alone unless somebody gives it the database: the worker's default is none of its business.
+        database_url=_database_url(read) if read.text("DATABASE_URL", "") else "",
     )
 
 

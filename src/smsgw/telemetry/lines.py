@@ -16,8 +16,8 @@ from smsgw.telemetry.care_lines import CARE_LINES
 from smsgw.telemetry.line import DEBUG, ERROR, INFO, WARNING
 from smsgw.telemetry.line import Line as Line
 from smsgw.telemetry.line import row as _line
-from smsgw.telemetry.overlay import OVERLAY_LINES
 from smsgw.telemetry.logs import crash_site, redacted
+from smsgw.telemetry.overlay import OVERLAY_LINES
 
 IGNORED: frozenset[type[events.Fact]] = frozenset(
     {

@@ -22,6 +22,7 @@ from smsgw.telemetry.backlog import BacklogGauges
 from smsgw.telemetry.calls import CallMetrics
 from smsgw.telemetry.care import CareMetrics
 from smsgw.telemetry.gateways import GatewayGauges
+from smsgw.telemetry.overlay import OverlayMetrics
 from smsgw.telemetry.traffic import TrafficMetrics
 
 _OTHER = "other"
@@ -62,6 +63,7 @@ class Metrics:
         self._calls = CallMetrics(self.registry, self._label)
         self._traffic = TrafficMetrics(self.registry, self._label)
         self._care = CareMetrics(self.registry)
+        self._overlay = OverlayMetrics(self.registry)
         ProcessCollector(registry=self.registry)
         self._counts: Mapping[type[Any], Callable[[Any], None]] = self._table()
 
@@ -193,6 +195,7 @@ class Metrics:
             **self._calls.table,
             **self._traffic.table,
             **self._care.table,
+            **self._overlay.table,
         }
 
     # --- gateway ------------------------------------------------------------------------------------------------------

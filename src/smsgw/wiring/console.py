@@ -25,6 +25,7 @@ def open_console(
         books=books,
         store=operations.store,
         operations=operations,
+        config=config,
         configured=lambda: config.configured,
         clients=lambda: config.clients,
         passwords=Passwords(),

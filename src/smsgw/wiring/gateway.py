@@ -9,6 +9,7 @@ from smsgw.gateway.app import DESCRIPTION, TITLE, Gateway, build_gateway_handler
 from smsgw.settings import GatewaySettings, load_gateway
 from smsgw.telemetry import open_telemetry
 from smsgw.web.server import install_signals, run
+from smsgw.wiring.overlays import OverlayWatch, watched
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
 
@@ -46,6 +47,7 @@ async def open_gateway(
     queue = await transports.queue_admin(settings.queue) if settings.max_queue_depth else None
     gateway = Gateway(settings, limits=limits, publisher=publisher, observer=observer, clock=utc_now, queue=queue)
     stack.push_async_callback(gateway.close)
+    overlay = await _overlay(settings, transports, gateway, observer)
     gateway.config.announce()
     return Role(
         handlers=build_gateway_handlers(gateway),
@@ -54,6 +56,18 @@ async def open_gateway(
             "heartbeat": gateway.heartbeat.run,
             "gateway queue": transports.watch,
             **({"queue depth": gateway.guard.run} if gateway.guard else {}),
+            **({"gateway overlay": overlay.run} if overlay else {}),
         },
         reload=gateway.config.reload,
     )
+
+
+async def _overlay(
+    settings: GatewaySettings, transports: Transports, gateway: Gateway, observer: Observer
+) -> OverlayWatch | None:
+    """Return what brings the console's changes here, read once; None for a gateway that is not given the database."""
+    if not settings.database_url:
+        return None
+    watch = watched(transports, settings.database_url, use=gateway.config.use_overlay, observer=observer)
+    await watch.load()
+    return watch

@@ -82,10 +82,10 @@ class Transports:
         self._stack.push_async_callback(store.close)
         return cast("Store", store)
 
-    def books(self, url: str) -> Books:
+    def books(self, url: str, *, observer: Observer | None = None) -> Books:
         """Open what the console keeps, in the database of this URL; nothing is connected yet."""
         opened = resolve_name("smsgw.transports.books.database:DatabaseBooks")
-        books = opened(self.database(url), observer=self._observer)
+        books = opened(self.database(url), observer=observer or self._observer)
         self._stack.push_async_callback(books.close)
         return cast("Books", books)
 

@@ -17,6 +17,7 @@ from smsgw.telemetry import open_telemetry
 from smsgw.web.server import install_signals, run
 from smsgw.wiring.console import open_console
 from smsgw.wiring.operations import heard_by, open_operations
+from smsgw.wiring.overlays import watched
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
 from smsgw.worker.app import Worker
@@ -33,6 +34,7 @@ from smsgw.worker.lanes import LaneSweeper
 from smsgw.worker.last_look import LastLook
 from smsgw.worker.outage import StoreGate
 from smsgw.worker.reports import ReportApplier
+from smsgw.worker.retention import RetentionChore
 from smsgw.worker.runs import Runs
 from smsgw.worker.shares import ShareBook
 from smsgw.worker.slots import Slots
@@ -82,6 +84,8 @@ async def open_worker(
     stack.push_async_callback(operations.direct.close)
     worker = await _loops(settings, transports, parts)
     config = parts.config
+    overlay = watched(transports, settings.database_url, use=config.use_overlay, observer=observer)
+    await overlay.load()
     config.announce()
     api = build_worker_handlers(
         store=parts.store,
@@ -102,7 +106,7 @@ async def open_worker(
             "broker": reachable(parts.consumer.is_ready),
             "limits": reachable(parts.limits.is_ready),
         },
-        tasks={"worker": worker.run, "queue": transports.watch},
+        tasks={"worker": worker.run, "queue": transports.watch, "overlay": overlay.run},
         reload=config.reload,
     )
 
@@ -244,6 +248,7 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         **shared,
         expected_clients=settings.expected_clients_fingerprint,
         expected_providers=settings.expected_providers_fingerprint,
+        also=config.as_changed,
     )
     supervisor = Supervisor(gate=gate, observer=observer)
     starting: dict[str, Any] = {"planner": planner, "lanes": lanes, "slots": slots}
@@ -263,6 +268,7 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         reports=reports,
         heartbeats=heartbeats,
         watch=Watch(queue=await transports.queue_admin(settings.queue), **shared),
+        retention=RetentionChore(retention=settings.retention, **shared),
         shares=shares,
         traffic_book=parts.traffic_book,
         runs=_runs(parts),

@@ -12,10 +12,12 @@ from argon2 import PasswordHasher
 from smsgw.core.keys import Clients
 from smsgw.core.people import Role, User
 from smsgw.core.providers import Providers
+from smsgw.settings import load_worker
 from smsgw.transports.books.memory import MemoryBooks
 from smsgw.transports.stores.memory import MemoryStore
 from smsgw.web.app import build_app
 from smsgw.web.readiness import Readiness
+from smsgw.worker.config import WorkerConfig
 from smsgw.worker.console.console import Console, ConsoleRules
 from smsgw.worker.console.handlers import console_handlers
 from smsgw.worker.console.passwords import Passwords
@@ -44,7 +46,13 @@ class Rig:
             "clock": self.clock,
         }
         operations = operating.operations_on(**shared, providers=parts.pop("providers", {}), **parts)
+        documents = {
+            "CLIENT_CONFIG": json.dumps(operating.CLIENTS),
+            "PROVIDERS_CONFIG": configured or json.dumps(operating.PROVIDERS),
+        }
+        self.config = WorkerConfig(load_worker(documents), open_providers=lambda _: {}, observer=self.facts.append)
         self.console = Console(
+            config=self.config,
             books=self.books,
             operations=operations,
             passwords=Passwords(CHEAP),

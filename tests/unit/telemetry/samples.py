@@ -9,8 +9,8 @@ from smsgw.core.data_care import Kept
 from smsgw.core.failure import Outcome
 from smsgw.core.health import State
 from smsgw.core.lifecycle import Change
-from smsgw.core.overlay import Kind
 from smsgw.core.message import Attempt, Event, EventType, Message, Status
+from smsgw.core.overlay import Kind
 from smsgw.core.providers import ProviderConfig, Providers
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,6 +10,7 @@ from smsgw.core.books import Books
 from smsgw.core.keys import Clients
 from smsgw.core.ports import Clock, Observer, Store
 from smsgw.core.providers import Providers
+from smsgw.worker.config import WorkerConfig
 from smsgw.worker.console.passwords import Passwords
 from smsgw.worker.http.operations import Operations
 from smsgw.worker.http.peer import Network
@@ -39,6 +40,8 @@ class Console:
     store: Store
     operations: Operations
     """The parts of the operations API: circuits, limits, shares, direct sends."""
+    config: WorkerConfig
+    """The baseline, the overlay that is in force, and why a change of it must not be written."""
     configured: Callable[[], Providers]
     clients: Callable[[], Clients]
     passwords: Passwords
