@@ -207,3 +207,23 @@ async def test_a_new_day_has_a_new_quota_and_a_refund_goes_to_its_own_day(world:
     assert await world.used(CLIENT) == 1
     world.clock.now -= timedelta(seconds=1)
     assert await world.used(CLIENT) == 0
+
+
+async def test_the_use_of_today_can_be_read_for_several_clients_at_once(world: World) -> None:
+    for client_key in (CLIENT, CLIENT, "bank"):
+        await admitted(world, ask(client_key=client_key, daily_quota=5))
+    await admitted(world, ask(client_key="unlimited"))
+
+    used = await world.limits.used([CLIENT, "bank", "unlimited", "nobody"])
+
+    assert {CLIENT: 2, "bank": 1, "unlimited": 0, "nobody": 0} == used
+    assert {} == await world.limits.used([])
+
+
+async def test_reading_the_use_of_today_takes_nothing(world: World) -> None:
+    await admitted(world, ask(daily_quota=2))
+
+    for _ in range(3):
+        await world.limits.used([CLIENT])
+
+    assert await world.used(CLIENT) == 1

@@ -237,6 +237,10 @@ class Limits(Protocol):
     async def confirmed(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Sequence[UUID]]]:
         """Return the ledger: minute by minute, the ids whose publish was confirmed."""
 
+    async def used(self, client_keys: Sequence[str]) -> dict[str, int]:
+        """Return how many units of today's quota (UTC) each of these clients has used; 0 for one that has no quota:
+        nothing is counted for it."""
+
     async def is_ready(self) -> bool: ...
 
     async def close(self) -> None: ...

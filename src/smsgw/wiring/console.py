@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from litestar.handlers import HTTPRouteHandler
 
 from smsgw.core.books import Books
+from smsgw.core.ports import Limits
 from smsgw.settings import WorkerSettings
 from smsgw.wiring.process import utc_now
 from smsgw.worker.config import WorkerConfig
@@ -16,7 +17,13 @@ from smsgw.worker.last_look import LastLook
 
 
 def open_console(
-    settings: WorkerSettings, config: WorkerConfig, *, books: Books, operations: Operations, look: LastLook
+    settings: WorkerSettings,
+    config: WorkerConfig,
+    *,
+    books: Books,
+    operations: Operations,
+    limits: Limits,
+    look: LastLook,
 ) -> Sequence[HTTPRouteHandler]:
     """Return the console's handlers; none where it is switched off."""
     if not settings.console.is_enabled:
@@ -28,6 +35,7 @@ def open_console(
         config=config,
         configured=lambda: config.configured,
         clients=lambda: config.clients,
+        limits=limits,
         passwords=Passwords(),
         rules=ConsoleRules(
             idle=settings.console.idle,

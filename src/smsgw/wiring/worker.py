@@ -98,7 +98,9 @@ async def open_worker(
         operations=operations,
         trusted_proxies=settings.trusted_proxies,
     )
-    console = open_console(settings, config, books=parts.books, operations=operations, look=parts.look)
+    console = open_console(
+        settings, config, books=parts.books, operations=operations, limits=parts.limits, look=parts.look
+    )
     return Role(
         handlers=[*api, *console],
         checks={

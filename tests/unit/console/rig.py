@@ -9,11 +9,13 @@ from typing import Any
 import httpx
 from argon2 import PasswordHasher
 
+from smsgw.core.admission import ClaimRules
 from smsgw.core.keys import Clients
 from smsgw.core.people import Role, User
 from smsgw.core.providers import Providers
 from smsgw.settings import load_worker
 from smsgw.transports.books.memory import MemoryBooks
+from smsgw.transports.limits.memory import MemoryLimits
 from smsgw.transports.stores.memory import MemoryStore
 from smsgw.web.app import build_app
 from smsgw.web.readiness import Readiness
@@ -51,8 +53,10 @@ class Rig:
             "PROVIDERS_CONFIG": configured or json.dumps(operating.PROVIDERS),
         }
         self.config = WorkerConfig(load_worker(documents), open_providers=lambda _: {}, observer=self.facts.append)
+        self.limits = MemoryLimits(rules=ClaimRules(), clock=self.clock)
         self.console = Console(
             config=self.config,
+            limits=self.limits,
             books=self.books,
             operations=operations,
             passwords=Passwords(CHEAP),

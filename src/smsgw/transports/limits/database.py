@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome
+from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, quota_day
 from smsgw.core.ports import Clock, LimitsUnavailableError
 from smsgw.transports.batching import Batcher
 from smsgw.transports.limits import tables
@@ -101,6 +101,16 @@ class DatabaseLimits:
         try:
             async with self._database.read() as connection:
                 return await tables.confirmed(connection, since.replace(second=0, microsecond=0), until)
+        except DatabaseAwayError as error:
+            raise LimitsUnavailableError(str(error)) from error
+
+    async def used(self, client_keys: Sequence[str]) -> dict[str, int]:
+        """See ports.Limits."""
+        try:
+            async with self._database.read() as connection:
+                return await tables.used(
+                    connection, client_keys, day=quota_day(self._clock()), quota_prefix=self._quota_prefix
+                )
         except DatabaseAwayError as error:
             raise LimitsUnavailableError(str(error)) from error
 

@@ -55,6 +55,11 @@ class MemoryLimits:
                 minutes[minute].append(tracking_id)
         return sorted(minutes.items())
 
+    async def used(self, client_keys: Sequence[str]) -> dict[str, int]:
+        """See ports.Limits."""
+        self._open()
+        return {each: self.used_today(each) for each in client_keys}
+
     async def is_ready(self) -> bool:
         """See ports.Limits."""
         return not self.fail

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, Verdict
+from smsgw.core.admission import Admission, Ask, Claim, ClaimRules, PublishOutcome, Verdict, quota_day
 from smsgw.core.ports import LimitsUnavailableError, Observer
 from smsgw.transports.batching import Batcher
 from smsgw.transports.limits.kept import KeptReleases
@@ -125,6 +125,18 @@ class RedisLimits:
                 minutes.append((minute, _ids(noted)))
             minute += timedelta(minutes=1)
         return minutes
+
+    async def used(self, client_keys: Sequence[str]) -> dict[str, int]:
+        """See ports.Limits. Today is what Redis says it is."""
+        if not client_keys:
+            return {}
+        deadline = asyncio.get_running_loop().time() + CALL_SECONDS
+        seconds, _ = await self.link.call("TIME", deadline=deadline)
+        key_prefix, quota_prefix, *_ = self._settings
+        day = quota_day(datetime.fromtimestamp(int(seconds), UTC))
+        names = [f"{key_prefix}{quota_prefix}:{each}:{day}" for each in client_keys]
+        counts = await self.link.call("MGET", *names, deadline=deadline)
+        return {each: int(count or 0) for each, count in zip(client_keys, counts, strict=True)}
 
     async def _noted(self, minute: datetime) -> bytes | None:
         """Return one minute of the ledger. No request waits for it: a Redis that hesitates is asked again."""

@@ -126,6 +126,16 @@ async def confirmed(
     ]
 
 
+async def used(
+    connection: AsyncConnection, client_keys: Sequence[str], *, day: str, quota_prefix: str
+) -> dict[str, int]:
+    """Return the units that each of these clients has used on this day."""
+    prefix = f"{quota_prefix}:"
+    rows = await _select(connection, _SELECT_QUOTAS, (prefix + each for each in client_keys))
+    counted = {row.name.removeprefix(prefix): int(row.used) for row in rows if row.day == day}
+    return {each: counted.get(each, 0) for each in client_keys}
+
+
 async def prune(connection: AsyncConnection, now: datetime) -> None:
     """Delete some of what is past its time; little enough to be part of a request's transaction."""
     expired = keys.c.expires_at < now.timestamp()

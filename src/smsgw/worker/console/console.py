@@ -8,7 +8,7 @@ import msgspec
 
 from smsgw.core.books import Books
 from smsgw.core.keys import Clients
-from smsgw.core.ports import Clock, Observer, Store
+from smsgw.core.ports import Clock, Limits, Observer, Store
 from smsgw.core.providers import Providers
 from smsgw.worker.config import WorkerConfig
 from smsgw.worker.console.passwords import Passwords
@@ -44,6 +44,7 @@ class Console:
     """The baseline, the overlay that is in force, and why a change of it must not be written."""
     configured: Callable[[], Providers]
     clients: Callable[[], Clients]
+    limits: Limits
     passwords: Passwords
     rules: ConsoleRules
     observer: Observer
