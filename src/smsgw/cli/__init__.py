@@ -3,7 +3,7 @@ the command, so that `smsgw --help` costs nothing but typer."""
 
 import typer
 
-from smsgw.cli import audit, bench, client, configuration, dead, mock_provider, providers, roles, simulate
+from smsgw.cli import audit, bench, client, configuration, dead, erase, mock_provider, providers, roles, simulate
 
 app = typer.Typer(
     name="smsgw",
@@ -20,6 +20,7 @@ app.add_typer(providers.app, name="providers")
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead.app, name="dead")
 audit.register(app)
+erase.register(app)
 bench.register(app)
 simulate.register(app)
 

@@ -40,6 +40,12 @@ Answer = Page | Redirect | Download
 
 NOTICES: dict[str, str] = {
     "signed-out": "You are signed out.",
+    "number-erased": "The number is erased from all messages.",
+    "number-erased-partly": "The number is erased, but for what may still be sent. Look again when that is final.",
     "password-set": "Your password is set. Other sessions have ended.",
+    "sessions-ended": "Your other sessions have ended.",
+    "second-factor-set": "Signing in now needs a code as well. Other sessions have ended.",
+    "second-factor-removed": "Signing in needs no code any more. Other sessions have ended.",
+    "user-changed": "The user is changed, and signed out everywhere.",
 }
 """What a page may say on top. Only these words: nobody can make the console say something else by a link."""

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from smsgw.core.people import Role
-from smsgw.worker.console import sign_in
+from smsgw.worker.console import erasure, sign_in
 from smsgw.worker.console.answers import Answer, NoSuchPageError
 from smsgw.worker.console.console import Console
 from smsgw.worker.console.rendering import ASSETS, asset
@@ -22,6 +22,7 @@ def console_routes(console: Console) -> Sequence[Route]:
     """Return every route with its role: what the tests walk over."""
     return [
         *sign_in.routes(console),
+        *erasure.routes(console),
         page("/console/{rest:path}", Role.VIEWER, _nothing),
     ]
 
