@@ -14,6 +14,8 @@ from tests.rules.sources import ROOT
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 _SCRAPED = frozenset({"job", "instance", "role", "le"})
 """Labels that Prometheus or a histogram adds."""
+_PROCESS = ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_max_fds")
+"""What the client library shows on Linux."""
 _VALUES = {
     "status": {each.value for each in Status},
     "outcome": {each.value for each in Outcome},
@@ -43,7 +45,7 @@ def asked(expression: str) -> Iterator[Asked]:
 
 def shown() -> dict[str, frozenset[str]]:
     """Return every series that the product or Prometheus shows, with its labels."""
-    found: dict[str, frozenset[str]] = {"up": frozenset()}
+    found: dict[str, frozenset[str]] = dict.fromkeys(("up", *_PROCESS), frozenset())
     for metric, names in Metrics().registry._collector_to_names.items():
         labels = frozenset(getattr(metric, "_labelnames", ()))
         found |= dict.fromkeys(names, labels)

@@ -7,8 +7,10 @@ import subprocess
 import pytest
 import yaml
 
+from smsgw.core.health import State
+from smsgw.core.message import EventType
 from tests.kit.expressions import PROMETHEUS, alerts, problems, rules, shown
-from tests.rules.sources import ROOT
+from tests.rules.sources import PACKAGE, ROOT
 from tests.rules.test_docs_examples import anchors
 
 _RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -84,10 +86,18 @@ def test_each_alert_has_an_entry_and_each_entry_an_alert() -> None:
 
 
 def test_the_runbook_names_log_lines_that_exist() -> None:
-    known = set(re.findall(r"`([a-z_]+\.[a-z_]+)`", (ROOT / "docs/reference/events.md").read_text("utf-8")))
-    known |= {"circuit.open", "circuit.half_open", "circuit.closed"}
+    sources = "".join(path.read_text("utf-8") for path in (PACKAGE / "telemetry").glob("*.py"))
+    known = set(re.findall(r'"([a-z_]+\.[a-z_]+)"', sources))
+    known |= {f"circuit.{state}" for state in State} | {f"message.{each.value.lower()}" for each in EventType}
 
-    named = set(re.findall(r"[lL]og(?: lines?)?:? `([a-z_]+\.[a-z_]+)`", _RUNBOOK.read_text("utf-8")))
+    named = set(re.findall(r"\blog `([a-z_]+\.[a-z_]+)`", _RUNBOOK.read_text("utf-8"), re.IGNORECASE))
 
     assert named - known == set()
-    assert len(named) > 10
+    assert len(named) > 20
+
+
+def test_the_runbook_names_series_that_exist() -> None:
+    named = set(re.findall(r"`((?:sms|smsgw|db|process|server_a)_[a-z_]+)", _RUNBOOK.read_text("utf-8")))
+    histograms = {name.removesuffix("_bucket") for name in shown()}
+
+    assert named - histograms == set()
