@@ -30,7 +30,8 @@ SELECT md5(i::text)::uuid,
         'undelivered', 'undelivered'])[1 + i % 6] END,
     CASE WHEN newest AND i % 3 = 0 THEN NULL WHEN r % 20 = 7 THEN 'Provider-C' WHEN i % 3 = 0 THEN 'Provider-B'
         ELSE 'Provider-A' END,
-    CASE WHEN newest OR r % 10 = 1 AND r % 25 <> 3 THEN made + interval '1 hour' END,
+    CASE WHEN newest THEN now()
+        WHEN i > {count} * 0.967 AND r % 10 = 1 AND r % 25 <> 3 THEN made + interval '30 days' END,
     2, 1, 0, '[]', false, 0, md5('')::uuid
 FROM (SELECT i, (i * 7919) % 1000 AS r, i > {count} - 2000 AS newest,
         timestamptz '2026-08-20 00:00Z' + i * interval '{days} days' / {count} AS made

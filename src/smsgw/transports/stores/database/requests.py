@@ -15,9 +15,9 @@ from smsgw.transports.stores.database.schema import IS_FAILED, Identity, message
 from smsgw.transports.stores.database.statements import Statements
 from smsgw.transports.stores.semantics import WAITING, storable
 
-WALKED = 20_000
+WALKED = 10_000
 """The rows that one call looks at, at most, down the key: they lie side by side."""
-LED = 5_000
+LED = 2_000
 """The same along another index, whose rows lie anywhere in the table."""
 MOST_PENDING = 20_000
 """As many are sorted; among more, the newest are found by walking."""
