@@ -53,6 +53,7 @@ def open_operations(
             rates=settings.rates,
             numbers=Numbers(settings.default_region, check=settings.number_check),
             texts=TextRules(max_segments=settings.max_segments, smart_encoding=settings.smart_encoding),
+            timers=settings.timers,
         ),
         **shared,
     )

@@ -39,6 +39,8 @@ class NoSuchPageError(Exception):
 Answer = Page | Redirect | Download
 
 NOTICES: dict[str, str] = {
+    "provider-changed": "Changed. It is in force on all workers within 5 seconds.",
+    "health-reset": "All workers have forgotten its failures; its circuits are closed.",
     "signed-out": "You are signed out.",
     "number-erased": "The number is erased from all messages.",
     "number-erased-partly": "The number is erased, but for what may still be sent. Look again when that is final.",
@@ -47,5 +49,8 @@ NOTICES: dict[str, str] = {
     "second-factor-set": "Signing in now needs a code as well. Other sessions have ended.",
     "second-factor-removed": "Signing in needs no code any more. Other sessions have ended.",
     "user-changed": "The user is changed, and signed out everywhere.",
+    "message-cancelled": "The message is cancelled.",
+    "message-resolved": "The outcome is noted.",
+    "message-resent": "Sent again: this is the new message.",
 }
 """What a page may say on top. Only these words: nobody can make the console say something else by a link."""

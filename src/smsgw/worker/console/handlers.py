@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from smsgw.core.people import Role
-from smsgw.worker.console import erasure, sign_in
+from smsgw.worker.console import account, audit_log_page, dashboard, erasure, message, providers_page, sign_in, users
 from smsgw.worker.console.answers import Answer, NoSuchPageError
 from smsgw.worker.console.console import Console
 from smsgw.worker.console.rendering import ASSETS, asset
@@ -23,6 +23,12 @@ def console_routes(console: Console) -> Sequence[Route]:
     return [
         *sign_in.routes(console),
         *erasure.routes(console),
+        *users.routes(console),
+        *account.routes(console),
+        *audit_log_page.routes(console),
+        *dashboard.routes(console),
+        *providers_page.routes(console),
+        *message.routes(console),
         page("/console/{rest:path}", Role.VIEWER, _nothing),
     ]
 

@@ -11,6 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from smsgw.core.buckets import Rates
 from smsgw.core.events import OperatorActed
 from smsgw.core.keys import Client, Clients
+from smsgw.core.lifecycle import Timers
 from smsgw.core.phone import Numbers
 from smsgw.core.ports import Clock, Observer, Store
 from smsgw.core.providers import Providers
@@ -38,6 +39,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     numbers: Numbers = Numbers()
     texts: TextRules = TextRules()
+    timers: Timers = Timers()
 
 
 @dataclass(frozen=True, kw_only=True)
