@@ -7,12 +7,18 @@ const shown = new Intl.DateTimeFormat("sv-SE", {
   timeZone: zone,
 });
 
+const clock = new Intl.DateTimeFormat("sv-SE", { hour: "2-digit", minute: "2-digit", timeZone: zone });
+
 function localTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     element.title = element.dateTime;
     element.textContent = shown.format(at);
+  }
+  // Below the axis of a chart.
+  for (const element of root.querySelectorAll("text[data-time]")) {
+    element.textContent = clock.format(new Date(element.dataset.time));
   }
 }
 

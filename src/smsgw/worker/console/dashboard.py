@@ -1,0 +1,175 @@
+"""`/console`: how it goes. Every block stands alone: where its source is away it says so, and the others stay."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+from markupsafe import Markup
+
+from smsgw.core.health import State
+from smsgw.core.people import Role
+from smsgw.core.ports import GatewayBeat, LimitsUnavailableError, StoreUnavailableError
+from smsgw.core.rollup import HOUR, Cell
+from smsgw.worker.console.answers import Answer, Page
+from smsgw.worker.console.charts import line_chart
+from smsgw.worker.console.console import Console
+from smsgw.worker.console.figures import RANGES, Range, Total, counted, lines, since_of, times_of, totals
+from smsgw.worker.console.providers_view import Circuit, circuits_of, rooms_of
+from smsgw.worker.console.routes import Route, page
+from smsgw.worker.console.visit import Visit
+
+SILENT_AFTER = 3
+"""Intervals without a heartbeat."""
+FORGOTTEN_AFTER = timedelta(days=7)
+"""A gateway that has been silent for so long is no more."""
+SHARED_SECONDS = 2.0
+"""However many people look, the sums are read so often at most."""
+
+Block = TypeVar("Block")
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sums tell."""
+
+    counts: dict[str, int]
+    chart: Markup
+    providers: list[Total]
+    countries: list[Total]
+    countries_since: datetime
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """One gateway instance by its last heartbeat."""
+
+    instance: str
+    seen_at: datetime
+    age_seconds: int
+    is_silent: bool
+    differs: tuple[str, ...]
+    """What of its configuration is not as it should be: `clients`, `providers`."""
+
+
+class Circuits(msgspec.Struct, frozen=True):
+    """A provider's circuits that an operator should know of: its own, and those of countries that are not closed."""
+
+    provider: str
+    whole: Circuit
+    countries: tuple[Circuit, ...]
+
+
+def routes(console: Console) -> Sequence[Route]:
+    """Return the routes of the dashboard and of the part of it that keeps itself fresh."""
+    reader = _Reader(console)
+
+    async def show(visit: Visit) -> Answer:
+        return await _answer(console, reader, visit, template="dashboard.html")
+
+    async def live(visit: Visit) -> Answer:
+        return await _answer(console, reader, visit, template="dashboard_live.html")
+
+    return [page("/console", Role.VIEWER, show), page("/console/live/dashboard", Role.VIEWER, live)]
+
+
+class _Reader:
+    """Reads the sums, for all who look at about the same time once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._read: dict[str, tuple[datetime, Traffic]] = {}
+
+    async def traffic(self, range_: Range, now: datetime) -> Traffic:
+        """Return what the sums tell. Raises StoreUnavailableError."""
+        at, known = self._read.get(range_.word, (now, None))
+        if known is None or not 0 <= (now - at).total_seconds() < SHARED_SECONDS:
+            known = await self._traffic(range_, now)
+            self._read[range_.word] = (now, known)
+        return known
+
+    async def _traffic(self, range_: Range, now: datetime) -> Traffic:
+        rollups, since, until = self._console.books.rollups, since_of(range_, now), now + timedelta(minutes=1)
+        whole_hours = since.replace(minute=0, second=0, microsecond=0)
+        hours: Sequence[Cell] = await rollups.cells(HOUR, since=whole_hours, until=until)
+        cells = hours if range_.grain == HOUR else await rollups.cells(range_.grain, since=since, until=until)
+        chart = line_chart(
+            ident="traffic",
+            title=f"Messages per minute, last {range_.title}",
+            unit="messages per minute",
+            times=times_of(range_, now),
+            series=lines(cells, range_, now),
+        )
+        return Traffic(
+            counts=counted(cells),
+            chart=chart,
+            providers=totals(cells, lambda cell: cell.provider),
+            countries=totals((cell for cell in hours if cell.provider), lambda cell: cell.country),
+            countries_since=whole_hours,
+        )
+
+
+async def _answer(console: Console, reader: _Reader, visit: Visit, *, template: str) -> Answer:
+    range_ = RANGES.get(visit.query.text("range"), RANGES["1h"])
+    traffic, gateways, limits = await asyncio.gather(
+        _or_none(reader.traffic(range_, visit.now)),
+        _or_none(_gateways(console, visit.now)),
+        _or_none(rooms_of(console)),
+    )
+    context = {
+        "range": range_,
+        "ranges": list(RANGES.values()),
+        "traffic": traffic,
+        "queue": console.look.queue,
+        "backlog": console.look.backlog,
+        "gateways": gateways,
+        "circuits": _circuits(console),
+        "limits": limits,
+        "now": visit.now,
+    }
+    return Page(template=template, context=context)
+
+
+async def _or_none(asked: Awaitable[Block]) -> Block | None:
+    """Return a block; None where its source is away."""
+    try:
+        return await asked
+    except (StoreUnavailableError, LimitsUnavailableError):
+        return None
+
+
+async def _gateways(console: Console, now: datetime) -> list[Gateway]:
+    beats = [beat for beat in await console.store.beats() if now - beat.ts < FORGOTTEN_AFTER]
+    return [_gateway(console, beat, now) for beat in beats]
+
+
+def _gateway(console: Console, beat: GatewayBeat, now: datetime) -> Gateway:
+    age = max(0.0, (now - beat.ts).total_seconds())
+    seen = {"clients": beat.clients_fingerprint, "providers": beat.providers_fingerprint}
+    return Gateway(
+        instance=beat.instance,
+        seen_at=beat.ts,
+        age_seconds=int(age),
+        is_silent=age > SILENT_AFTER * beat.interval_seconds,
+        differs=tuple(kind for kind, word in seen.items() if word and word not in _good(console)[kind]),
+    )
+
+
+def _good(console: Console) -> dict[str, set[str]]:
+    """Return the fingerprints that a gateway may have: as EXPECTED_* says, or else as this worker runs with; each also
+    with the console's changes."""
+    rules, config = console.rules, console.config
+    expected = {"clients": rules.expected_clients, "providers": rules.expected_providers}
+    told = {kind: word for kind, word in expected.items() if word}
+    also, running, baseline = config.as_changed(told), config.running(), config.baseline()
+    return {
+        kind: {told[kind], also.get(kind, told[kind])} if kind in told else {running[kind], baseline[kind]}
+        for kind in expected
+    }
+
+
+def _circuits(console: Console) -> list[Circuits]:
+    found = []
+    for name in console.configured():
+        whole, countries = circuits_of(console, name)
+        found.append(Circuits(name, whole, tuple(each for each in countries if each.state is not State.CLOSED)))
+    return sorted(found, key=lambda each: (each.whole.state is State.CLOSED and not each.countries, each.provider))
