@@ -19,7 +19,7 @@ from tests.contract.stores import NOW, SECOND
 ROWS = 6_000
 FAILED = frozenset({Status.FAILED})
 PENDING = frozenset({Status.QUEUED, Status.PROCESSING, Status.UNKNOWN})
-SPAN = {"since": NOW + 600 * SECOND, "until": NOW + 900 * SECOND}
+SPAN: dict[str, Any] = {"since": NOW + 600 * SECOND, "until": NOW + 900 * SECOND}
 
 CASES: dict[str, tuple[RequestFilter, set[str]]] = {
     "everything": (RequestFilter(), {"messages_pkey"}),
