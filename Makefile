@@ -18,7 +18,7 @@ GATEWAY_TESTS = $(sort $(wildcard tests/unit/gateway tests/*/*gateway*) $(wildca
 WORKER_TESTS = $(sort $(wildcard tests/unit/worker tests/*/*worker* tests/*/*provider* tests/providers) \
 	$(wildcard tests/contract/*queue* tests/contract/*store*))
 
-.PHONY: help dev test test-again test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs chaos clean
+.PHONY: help dev test test-again test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs site chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ fmt: $(VENV)/.dev ## format the code and mend what ruff can mend
 docs: $(VENV)/.dev ## write the generated reference pages anew
 	$(BIN)/python docs/generate.py
 
+site: $(VENV)/.dev ## build the documentation as a site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+
 bench: $(VENV)/.dev ## measure the production set beside the reference (about ten minutes; ARGS="--save name")
 	$(BIN)/python bench/run.py $(ARGS)
 
@@ -97,4 +100,4 @@ logs-b: ## follow the worker's logs
 	$(COMPOSE) logs --follow worker
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -20,7 +20,7 @@ _COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf
 _SERVICES: dict[str, dict[str, Any]] = _COMPOSE["services"]
 _OURS = {name: service for name, service in _SERVICES.items() if service["image"] == "smsgw"}
 _TARGETS = [
-    *("dev", "test", "test-a", "test-b", "check", "bench", "build", "lint", "fmt"),
+    *("dev", "test", "test-a", "test-b", "check", "bench", "build", "lint", "fmt", "site"),
     *("up", "down", "logs", "logs-a", "logs-b"),
 ]
 
