@@ -8,7 +8,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from smsgw.core.people import Role
-from smsgw.worker.console import account, audit_log_page, dashboard, erasure, message, providers_page, sign_in, users
+from smsgw.worker.console import (
+    account,
+    audit_log_page,
+    clients,
+    dashboard,
+    erasure,
+    message,
+    providers_page,
+    sign_in,
+    users,
+)
 from smsgw.worker.console.answers import Answer, NoSuchPageError
 from smsgw.worker.console.console import Console
 from smsgw.worker.console.rendering import ASSETS, asset
@@ -29,6 +39,7 @@ def console_routes(console: Console) -> Sequence[Route]:
         *dashboard.routes(console),
         *providers_page.routes(console),
         *message.routes(console),
+        *clients.routes(console),
         page("/console/{rest:path}", Role.VIEWER, _nothing),
     ]
 
