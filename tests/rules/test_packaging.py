@@ -97,7 +97,7 @@ def test_the_gateway_gets_no_secret_of_the_workers() -> None:
     referred = re.findall(r'"env:([A-Z_]+)"', (ROOT / ".env.example").read_text("utf-8"))
 
     blanked = {name for name, value in _SERVICES["gateway"]["environment"].items() if value == ""}
-    assert blanked == {"DATABASE_URL", *referred}
+    assert blanked == {"DATABASE_URL", "POSTGRES_PASSWORD", *referred}
     assert not blanked & set(_SERVICES["worker"].get("environment", {}))
 
 
