@@ -1,6 +1,6 @@
 """The model test: whatever happens, in whatever order, to messages, workers, vendors and the clock, promises hold.
 
-The product has no cancel yet; it will be one more rule. HYPOTHESIS_PROFILE=long looks much longer.
+Operators cancel, resolve and resend by what they saw a while ago. HYPOTHESIS_PROFILE=long looks much longer.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from smsgw.core.failure import LookUp, LookUpResult, Outcome, SendResult
-from smsgw.core.lifecycle import Timers
+from smsgw.core.lifecycle import Change, Timers
 from smsgw.core.message import DeliveryReport, Message, Part, ReceivedReport, ReportStatus, Status, Told
+from smsgw.core.operator_actions import Resend, Verdict, cancel, resend, resolve
 from smsgw.core.parts import joined
+from smsgw.core.ports import Arrival
 from tests.model.profiles import SETTINGS
 from tests.model.world import Call, World
 from tests.unit.core.test_confluence import end_of
@@ -49,6 +51,7 @@ class Lifecycle(RuleBasedStateMachine):
         )
         self.world = World(timers, look_ups, workers=2)
         self.told = 0
+        self.decided: list[Change] = []
         self.submit([], 600, text)
 
     @precondition(lambda self: len(self.world.store.messages) < MAX_MESSAGES)
@@ -209,6 +212,54 @@ class Lifecycle(RuleBasedStateMachine):
             received = ReceivedReport(provider=vendor, report=told, received_at=self.world.now)
             self.world.do(self.world.store.store_reports([received]))
         self.apply_reports(0)
+
+    @rule(which=st.integers(0, 2))
+    def operator_wants_to_cancel(self, which: int) -> None:
+        """He has read the message; his commit comes later, whatever happens to it meanwhile."""
+        change = cancel(self._message(which), self.world.now)
+        if isinstance(change, Change):
+            self.decided.append(change)
+
+    @precondition(lambda self: self._unknown())
+    @rule(which=st.integers(0, 2), gives_up=st.booleans())
+    def operator_resolves(self, which: int, gives_up: bool) -> None:
+        """An honest one: what he says was not sent will not be sent any more."""
+        world, found = self.world, self._unknown()
+        message = found[which % len(found)]
+        attempt = world.store.attempts[message.tracking_id][message.attempts_made]
+        calls = [each for each in world.calls_of(message.tracking_id) if each.number == attempt.number]
+        verdict = Verdict.SENT if any(call.is_accepted for call in calls) else Verdict.NOT_SENT
+        change = resolve(message, attempt, Verdict.GIVE_UP if gives_up else verdict, world.now, timers=world.timers)
+        if not isinstance(change, Change):
+            return
+        if verdict is Verdict.NOT_SENT and not gives_up:
+            for call in calls:
+                call.is_accepted = False
+            said = world.denials.setdefault((message.tracking_id, attempt.provider), [])
+            said += [world.now - world.timers.unknown_settle, world.now]
+        self.decided.append(change)
+        self.operator_commits()
+
+    @precondition(lambda self: self.decided)
+    @rule()
+    def operator_commits(self) -> None:
+        change = self.decided.pop()
+        self.world.do(self.world.store.apply(change))
+
+    @precondition(lambda self: len(self.world.store.messages) < MAX_MESSAGES)
+    @rule(which=st.integers(0, 2))
+    def operator_resends(self, which: int) -> None:
+        store = self.world.store
+        made = resend(self._message(which), UUID(int=len(store.messages) + 1), self.world.now)
+        if isinstance(made, Resend) and self.world.do(store.apply(made.mark)):
+            self.world.do(store.take_in([Arrival(change=made.copy)]))
+
+    def _message(self, which: int) -> Message:
+        messages = list(self.world.store.messages.values())
+        return messages[which % len(messages)]
+
+    def _unknown(self) -> list[Message]:
+        return [each for each in self.world.store.messages.values() if each.status is Status.UNKNOWN]
 
     @rule(worker=st.integers(0, 1))
     def apply_reports(self, worker: int) -> None:
