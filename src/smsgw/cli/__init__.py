@@ -3,7 +3,20 @@ the command, so that `smsgw --help` costs nothing but typer."""
 
 import typer
 
-from smsgw.cli import audit, bench, client, configuration, dead, erase, mock_provider, providers, roles, simulate
+from smsgw.cli import (
+    audit,
+    bench,
+    client,
+    configuration,
+    dead,
+    erase,
+    key,
+    mock_provider,
+    providers,
+    roles,
+    simulate,
+    user,
+)
 
 app = typer.Typer(
     name="smsgw",
@@ -18,6 +31,8 @@ mock_provider.register(app)
 client.register(app)
 app.add_typer(providers.app, name="providers")
 app.add_typer(configuration.app, name="config")
+app.add_typer(user.app, name="user")
+app.add_typer(key.app, name="key")
 app.add_typer(dead.app, name="dead")
 audit.register(app)
 erase.register(app)

@@ -34,6 +34,9 @@ def export(
 ) -> None:
     """Write CLIENT_CONFIG and PROVIDERS_CONFIG as files to deploy, and print their fingerprints.
 
+    Where DATABASE_URL is set, the changes made in the console are in them, and are listed: so a gateway learns of them
+    that is not given the database.
+
     Example: smsgw config export ./deploy && CLIENT_CONFIG_FILE=deploy/clients.json smsgw gateway
     """
     from smsgw.settings import environment
@@ -46,7 +49,8 @@ def export(
 
 @app.command()
 def fingerprint() -> None:
-    """Print the fingerprints of CLIENT_CONFIG and PROVIDERS_CONFIG, for EXPECTED_*_FINGERPRINT at the worker.
+    """Print the fingerprints of CLIENT_CONFIG and PROVIDERS_CONFIG, for EXPECTED_*_FINGERPRINT at the worker; where
+    DATABASE_URL is set, with the changes made in the console.
 
     Example: smsgw config fingerprint
     """

@@ -2,7 +2,7 @@
 
 from smsgw.settings.configs import Document, documents, parse_clients, parse_providers, read_document
 from smsgw.settings.dotenv_file import environment
-from smsgw.settings.loading import database_url, load_gateway, load_operator, load_worker
+from smsgw.settings.loading import console_address, database_url, load_gateway, load_operator, load_worker
 from smsgw.settings.reading import SettingsError, one_line
 from smsgw.settings.rereading import reread
 from smsgw.settings.roles import (
@@ -23,6 +23,7 @@ __all__ = [
     "QueueSettings",
     "SettingsError",
     "WorkerSettings",
+    "console_address",
     "database_url",
     "documents",
     "environment",

@@ -147,6 +147,13 @@ def database_url(environ: Mapping[str, str]) -> str:
     return _database_url(Reader(environ))
 
 
+def console_address(environ: Mapping[str, str]) -> str:
+    """Return where the console is, without a final slash: CONSOLE_URL, else this machine; raises SettingsError."""
+    read = Reader(environ)
+    port = read.whole("SERVER_B_PORT", 9000, low=0, high=65_535)
+    return read.public_url("CONSOLE_URL") or f"http://127.0.0.1:{port}"
+
+
 def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
     number = read.whole(f"{prefix}_PORT", port, low=0, high=65_535)
     return HttpSettings(

@@ -18,6 +18,7 @@ from smsgw.web.server import install_signals, run
 from smsgw.wiring.gateway import open_gateway
 from smsgw.wiring.greeting import Greeting
 from smsgw.wiring.migrate import run_migrate
+from smsgw.wiring.people import first_link
 from smsgw.wiring.process import run_roles, utc_now
 from smsgw.wiring.transports import Transports
 from smsgw.wiring.worker import open_worker
@@ -73,6 +74,9 @@ async def _run(
     transports = Transports(stack, observer=telemetry.observer, clock=utc_now)
     gateway = await open_gateway(gateway_settings, transports, stack, telemetry.observer)
     worker = await open_worker(worker_settings, transports, stack, telemetry.observer, environ=environ)
+    if worker_settings.console.is_enabled:
+        greeting.console_url = worker_settings.console.url
+        greeting.link_token = await first_link(transports.books(worker_settings.database_url))
     # What the last run of this directory left behind is resolved at once: nobody else can hold a lease in it.
     await transports.store(worker_settings.database_url).end_leases(utc_now())
     await transports.embedded_queue(gateway_settings.queue).end_leases()

@@ -20,6 +20,9 @@ class Greeting:
         self._directory = directory
         self._providers = providers
         self._say = say
+        self.console_url = ""
+        self.link_token = ""
+        """Of the link that signs in to the console, once; empty: there is no console."""
 
     def say(self, host: str, port: int) -> None:
         """Greet whoever started it."""
@@ -29,6 +32,8 @@ class Greeting:
             return
         facts = {"timestamp": utc_now().isoformat(), "level": "info", "service": "smsgw-dev", "message": "dev.ready"}
         addresses = {"url": url, "docs": f"{url}/docs", "data": str(self._directory), "curl": self._curl(url)}
+        if self.link_token:
+            addresses["console"] = self._link(url)
         self._say(json.dumps({**facts, "api_key": self._key, **addresses, "providers": list(self._providers)}))
 
     def _greet(self, url: str) -> None:
@@ -42,8 +47,14 @@ smsgw is running on one SQLite file in {self._directory}. Ctrl-C stops it.
   Status     curl -s {url}/api/status/TRACKING_ID -H 'API-Key: {self._shown_key}'
   Docs       {url}/docs
   Providers  {", ".join(self._providers)}
-"""
+{self._console(url)}"""
         )
+
+    def _console(self, url: str) -> str:
+        return f"  Console    {self._link(url)}  (signs you in, once)\n" if self.link_token else ""
+
+    def _link(self, url: str) -> str:
+        return f"{self.console_url or url}/console/link/{self.link_token}"
 
     def _curl(self, url: str) -> str:
         body = json.dumps(EXAMPLE)
