@@ -76,6 +76,41 @@ async def test_of_many_who_make_a_user_one_does(books: Books, other_books: Books
     assert sorted(done) == [False] * 5 + [True]
 
 
+async def test_the_last_active_admin_stays(books: Books) -> None:
+    for each in (user(role=Role.ADMIN), user("off", role=Role.ADMIN, is_active=False), user("bob")):
+        await books.people.put_user(each, None)
+
+    is_done = [
+        await books.people.put_user(each, entry())
+        for each in (_version(2, role=Role.VIEWER), _version(2, role=Role.ADMIN, is_active=False))
+    ]
+
+    assert is_done == [False, False]
+    assert await books.people.user("ada") == user(role=Role.ADMIN)
+    assert await actions(books) == []
+    assert await books.people.put_user(_version(2, role=Role.ADMIN, password_hash="$argon2id$y"), None)
+    assert await books.people.put_user(_version(2, name="bob", is_active=False), None)
+
+
+async def test_of_two_admins_who_disable_each_other_one_stays(books: Books, other_books: Books) -> None:
+    for round_number in range(5):
+        names = (f"ada-{round_number}", f"bob-{round_number}")
+        for name in names:
+            await books.people.put_user(user(name, role=Role.ADMIN), None)
+        for each in await books.people.users():
+            if each.name not in names and each.is_active:
+                await books.people.put_user(msgspec.structs.replace(each, version=2, is_active=False), None)
+
+        done = await together(
+            *(
+                each.people.put_user(_version(2, name=name, role=Role.ADMIN, is_active=False), None)
+                for each, name in zip((books, other_books), names, strict=True)
+            )
+        )
+
+        assert sorted(done) == [False, True]
+
+
 async def test_a_code_works_once(books: Books, other_books: Books) -> None:
     await books.people.put_user(user(totp_step=10), None)
 

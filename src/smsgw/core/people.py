@@ -1,5 +1,6 @@
 """Who may use the console: users, their roles, their sessions, the links that let somebody in once."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -50,6 +51,15 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return f"User(name={self.name!r}, role={self.role.value!r}, is_active={self.is_active})"
 
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+"""What a user may be called: it stands in addresses, in logs and on the command line as it is."""
+
+
+def is_working_admin(user: User | None) -> bool:
+    """Whether this is an admin who may sign in: the last one must stay."""
+    return user is not None and user.is_active and user.role is Role.ADMIN
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A browser that is signed in. Only the SHA-256 of its token is stored."""
 
@@ -88,8 +98,8 @@ class People(Protocol):
 
     async def put_user(self, user: User, entry: AuditEntry | None) -> bool:
         """Insert a user of version 1, or replace the one of `version - 1`, and note the entry with it; False, and
-        nothing is changed, when there is another one by now. Sessions of other versions are over; what note_sign_in
-        has noted since the user was read stays noted."""
+        nothing is changed, when there is another one by now, or when no active admin would be left where there was
+        one. Sessions of other versions are over; what note_sign_in has noted since the user was read stays noted."""
 
     async def note_sign_in(self, name: str, *, at: datetime, totp_step: int) -> bool:
         """Note that somebody has signed in; False when this step's code was used before. The version stays."""

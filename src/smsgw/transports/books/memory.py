@@ -7,7 +7,7 @@ import msgspec
 
 from smsgw.core.audit_log import AuditEntry, AuditFilter
 from smsgw.core.overlay import Kind, Overlay, OverlayRow
-from smsgw.core.people import Link, Session, User
+from smsgw.core.people import Link, Session, User, is_working_admin
 from smsgw.core.ports import StoreUnavailableError
 from smsgw.core.rollup import Cell
 
@@ -81,6 +81,9 @@ class MemoryPeople:
         self._books.check()
         known = self._users.get(user.name)
         if (known.version if known else 0) != user.version - 1:
+            return False
+        others = [each for name, each in self._users.items() if name != user.name]
+        if is_working_admin(known) and not any(map(is_working_admin, [user, *others])):
             return False
         self._users[user.name] = _with_sign_ins(user, known) if known else user
         self._books.audit_log.add(entry)

@@ -11,7 +11,7 @@ class Form(Mapping[str, str]):
     """What was typed, by field, and the `problems` found so far. A field that is sent several times is in `every`; as a
     single one its first value counts. Surrounding space is cut off, except of fields named in `exact`."""
 
-    exact = frozenset({"password", "password_again", "text"})
+    exact = frozenset({"password", "password_again", "old_password", "text"})
 
     def __init__(self, pairs: list[tuple[str, str]] | None = None) -> None:
         self._values: dict[str, list[str]] = {}

@@ -1,6 +1,7 @@
 """The second factor: codes of an authenticator app (RFC 6238, 30 s, 6 digits, SHA-1, as all the apps have it)."""
 
 import hmac
+import re
 from datetime import datetime
 
 import pyotp
@@ -13,6 +14,11 @@ SKEW_STEPS = 1
 def new_secret() -> str:
     """Return a new secret, Base32, of 160 bits."""
     return pyotp.random_base32()
+
+
+def is_secret(text: str) -> bool:
+    """Whether this is a secret as `new_secret` makes them."""
+    return re.fullmatch(r"[A-Z2-7]{32}", text) is not None
 
 
 def address_of(secret: str, *, name: str, issuer: str) -> str:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw.core.audit_log import AuditEntry
-from smsgw.core.people import Link, Purpose, Role, Session, User
+from smsgw.core.people import Link, Purpose, Role, Session, User, is_working_admin
 from smsgw.transports.books.database.audit_log import insert_entry
 from smsgw.transports.books.database.shelf import Shelf, clean
 from smsgw.transports.stores.database.console_tables import links, sessions, sign_in_failures, users
@@ -47,6 +47,8 @@ class DatabasePeople:
         statement = self._insert_user(user) if user.version == 1 else _update_user(user)
 
         async def run(connection: AsyncConnection) -> bool:
+            if not is_working_admin(user) and await _is_last_admin(connection, clean(user.name)):
+                return False
             if (await connection.execute(statement)).first() is None:
                 return False
             if entry is not None:
@@ -158,6 +160,14 @@ class DatabasePeople:
     def _insert_user(self, user: User) -> Any:
         insert = self._shelf.insert(users).values(_user_row(user))
         return insert.on_conflict_do_nothing(index_elements=["name"]).returning(users.c.name)
+
+
+async def _is_last_admin(connection: AsyncConnection, name: str) -> bool:
+    """Whether nobody else is an admin who may sign in. Locks them all, in one order: of two admins who disable each
+    other at once, the second one finds himself the last."""
+    known = users.c
+    query = sa.select(known.name).where(known.role == Role.ADMIN.value, known.is_active).order_by(known.name)
+    return list(await connection.scalars(query.with_for_update())) == [name]
 
 
 def _update_user(user: User) -> Any:
