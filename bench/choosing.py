@@ -4,9 +4,9 @@
 
 The worker's own objects on a real Redis: a router, its turns, its tokens. Messages come in batches of ten and of 32
 (one prefetch), as the intake hands them on; tokens are leased in blocks of ten; nothing is dry. *Choose* is the router
-with turns at hand, *token* taking and giving back a token at hand, *together* both with every round trip to Redis, all
-of it CPU of this process, the least of the rounds. *Server* is what the script took inside Redis. Ends with 1 when a
-strategy takes 50 us or more.
+with turns at hand, *why* what a story says of the choice at worst (nine of ten passed over), *token* taking and giving
+back a token at hand, *together* choice and token with every round trip to Redis, all of it CPU of this process, the
+least of the rounds. *Server* is what the script took inside Redis. Ends with 1 when a strategy takes 50 us or more.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import msgspec
 import uvloop
 from redis.asyncio import Redis
 
+from smsgw.core.message import Message, Status
 from smsgw.core.providers import ProviderConfig, Providers
 from smsgw.core.routing import Candidates, LocalTurns, Router, Strategy
 from smsgw.transports.limits.redis_link import RedisLink
@@ -43,6 +44,7 @@ class Cost(msgspec.Struct, frozen=True):
     """Microseconds per message, and round trips."""
 
     choose: float
+    why: float
     token: float
     together: float
     server: float
@@ -68,11 +70,12 @@ def _lines(costs: dict[tuple[Strategy, int], Cost], messages: int) -> list[str]:
     head = f"choosing, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}"
     lines = [
         f"{head}, load {os.getloadavg()[0]:.1f}, {ROUNDS} x {messages} messages, {len(WEIGHTS)} providers",
-        f"{'strategy':<14}{'batch':>6}{'choose us':>11}{'token us':>9}{'together us':>12}{'server us':>10} scripts",
+        f"{'strategy':<14}{'batch':>6}{'choose us':>11}{'why us':>8}{'token us':>9}{'together us':>12}{'server us':>10}"
+        " scripts",
     ]
     for (strategy, batch), cost in costs.items():
         lines.append(
-            f"{strategy:<14}{batch:>6}{cost.choose:>11.2f}{cost.token:>9.2f}{cost.together:>12.1f}{cost.server:>10.1f}"
+            f"{strategy:<14}{batch:>6}{cost.choose:>11.2f}{cost.why:>8.2f}{cost.token:>9.2f}{cost.together:>12.1f}{cost.server:>10.1f}"
             f"{cost.scripts:>8.2f}"
         )
     lines.append(f"allowed: {ALLOWED:.0f} us together, on average")
@@ -112,6 +115,7 @@ async def _round(strategy: Strategy, traffic: RedisTraffic, url: str, messages: 
     calls, microseconds = (now - then for now, then in zip(await _scripts(url), before, strict=True))
     return Cost(
         choose=_choosing(strategy, messages),
+        why=_explaining(strategy, messages),
         token=await _taking(traffic, messages),
         together=together / messages * 1e6,
         server=microseconds / messages,
@@ -157,6 +161,18 @@ def _choosing(strategy: Strategy, messages: int) -> float:
     return (time.process_time() - began) / messages * 1e6
 
 
+def _explaining(strategy: Strategy, messages: int) -> float:
+    """Return what it takes at worst to say why, when a round begins."""
+    router = _router(strategy, LocalTurns())
+    names = router.candidates((), prefer=None, country="DE")
+    assert isinstance(names, Candidates)
+    message = _message()
+    began = time.process_time()
+    for _ in range(messages):
+        router.why(names[-1], names, message=message, country="DE").details()
+    return (time.process_time() - began) / messages * 1e6
+
+
 async def _taking(traffic: RedisTraffic, messages: int) -> float:
     """Return what a token takes that is at hand."""
     pacer, spent, taken = _pacer(traffic), 0.0, 0
@@ -189,6 +205,22 @@ def _providers() -> Providers:
             f"p{number}": ProviderConfig(is_active=True, is_operational=True, weight=weight)
             for number, weight in enumerate(WEIGHTS)
         }
+    )
+
+
+def _message() -> Message:
+    now = datetime.now(UTC)
+    return Message(
+        tracking_id=uuid4(),
+        client_key="bench",
+        to="+4915112345678",
+        text=TEXT,
+        ttl_seconds=600,
+        providers=(),
+        created_at=now,
+        expires_at=now,
+        updated_at=now,
+        status=Status.QUEUED,
     )
 
 
