@@ -68,10 +68,10 @@ def main() -> None:
 
 def _lines(costs: dict[tuple[Strategy, int], Cost], messages: int) -> list[str]:
     head = f"choosing, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}"
+    columns = f"{'strategy':<14}{'batch':>6}{'choose us':>11}{'why us':>8}{'token us':>9}{'together us':>12}"
     lines = [
         f"{head}, load {os.getloadavg()[0]:.1f}, {ROUNDS} x {messages} messages, {len(WEIGHTS)} providers",
-        f"{'strategy':<14}{'batch':>6}{'choose us':>11}{'why us':>8}{'token us':>9}{'together us':>12}{'server us':>10}"
-        " scripts",
+        f"{columns}{'server us':>10} scripts",
     ]
     for (strategy, batch), cost in costs.items():
         lines.append(
