@@ -24,6 +24,7 @@ from smsgw.worker.app import Worker
 from smsgw.worker.calls import Calls
 from smsgw.worker.choosing import Choosing
 from smsgw.worker.config import WorkerConfig
+from smsgw.worker.console.sweeping import SignInSweeper
 from smsgw.worker.dispatch import Dispatcher
 from smsgw.worker.heartbeat import HeartbeatConsumer
 from smsgw.worker.http import build_worker_handlers
@@ -230,7 +231,7 @@ def _config(
 
 
 async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts) -> Worker:
-    config, store, _books, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer, *_ = parts
+    config, store, books, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer, *_ = parts
     slots = Slots(settings.max_in_flight)
     shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
     sending: dict[str, Any] = {"gate": gate, "providers": config.opened, "timers": settings.timers, **shared}
@@ -273,6 +274,7 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         retention=RetentionChore(retention=settings.retention, **shared),
         shares=shares,
         traffic_book=parts.traffic_book,
+        sign_ins=SignInSweeper(books.people, idle=settings.console.idle, clock=utc_now),
         runs=_runs(parts),
     )
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from smsgw.core.ports import Consumer
+from smsgw.worker.console.sweeping import SignInSweeper
 from smsgw.worker.dispatch import Dispatcher
 from smsgw.worker.heartbeat import HeartbeatConsumer
 from smsgw.worker.intake import Intake
@@ -44,6 +45,7 @@ class Worker:
         retention: RetentionChore,
         shares: ShareBook,
         traffic_book: TrafficBook,
+        sign_ins: SignInSweeper,
         runs: Runs,
     ) -> None:
         self._supervisor = supervisor
@@ -67,6 +69,7 @@ class Worker:
             "retention": retention.run_once,
             "shares": shares.run_once,
             "traffic": traffic_book.run_once,
+            "sign-ins": sign_ins.run_once,
         }
 
     async def run(self, stop: asyncio.Event) -> None:
