@@ -29,7 +29,8 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
 
     parts: Any
     filename: str
-    content_type: str = "text/csv; charset=utf-8"
+    content_type: str = "text/csv"
+    """Of text, its charset is added: UTF-8."""
 
 
 class NoSuchPageError(Exception):
