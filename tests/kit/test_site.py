@@ -51,6 +51,14 @@ def test_every_document_is_a_page_and_in_the_navigation(site: Path) -> None:
     assert wanted - navigation <= {"index.html"}
 
 
+def test_every_decision_is_on_their_page() -> None:
+    decisions = {path.name for path in (ROOT / "docs/decisions").glob("[0-9]*.md")}
+
+    listed = set(re.findall(r"\]\(([0-9][^)]+)\)", (ROOT / "docs/decisions/index.md").read_text("utf-8")))
+
+    assert decisions == listed
+
+
 def test_every_link_leads_somewhere(site: Path) -> None:
     wrong = {str(page.relative_to(site)): problems for page in pages(site) if (problems := list(broken(site, page)))}
 
