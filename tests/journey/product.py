@@ -82,9 +82,9 @@ class Product:
         self.providers[name] = {"is_active": True, "is_operational": True, **config}
 
     def gateway(self, **environ: str) -> Process:
-        """Start one more gateway."""
+        """Start one more gateway: isolated, as in production, unless DATABASE_URL is among what it is given."""
         port = free_port()
-        place = {"SERVER_A_HOST": "127.0.0.1", "SERVER_A_PORT": str(port), **environ}
+        place = {"SERVER_A_HOST": "127.0.0.1", "SERVER_A_PORT": str(port), "DATABASE_URL": "", **environ}
         return self._start("gateway", ["gateway"], place, f"http://127.0.0.1:{port}")
 
     def worker(self, **environ: str) -> Process:

@@ -120,7 +120,9 @@ def on_stage(environ: Mapping[str, str], directory: Path) -> Iterator[Stage]:
         ports = _free_port(), _free_port()
         own |= _configuration(api_key, address) | {"SERVER_A_PORT": str(ports[0]), "SERVER_B_PORT": str(ports[1])}
         worker = stack.enter_context(Child("worker", ["-m", "smsgw", "worker"], own, directory))
-        gateway = stack.enter_context(Child("gateway", ["-m", "smsgw", "gateway"], own, directory))
+        # Isolated, as in production: it reads no changes of a console.
+        alone = {**own, "DATABASE_URL": ""}
+        gateway = stack.enter_context(Child("gateway", ["-m", "smsgw", "gateway"], alone, directory))
         for child, port in zip((gateway, worker), ports, strict=True):
             _wait_ready(child, port)
         yield Stage(
