@@ -31,7 +31,7 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "CLIENT_CONFIG",
             "",
             _B,
-            "JSON: API key → {name, is_active, daily_quota, id?, scopes?}; the gateway needs it",
+            "JSON: API key → {name, is_active, daily_quota, id?, scopes?, senders?, expires_at?}; the gateway needs it",
         ),
         Setting("CLIENT_CONFIG_FILE", "", _B, "a file instead of CLIENT_CONFIG, never both; read again on SIGHUP"),
         Setting(
@@ -121,6 +121,21 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             _B,
             "after SIGTERM: not ready, but still serving, so that a load balancer can look away; at most 5",
         ),
+    ),
+    "Traces": (
+        Setting(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "",
+            _B,
+            "a collector's OTLP/HTTP address, e.g. http://collector:4318: turns traces on, which need `smsgw[otel]`",
+        ),
+        Setting(
+            "OTEL_TRACES_SAMPLER_ARG",
+            "1",
+            _B,
+            "share of the messages that are traced, 0 to 1; the tracking id decides, at gateway and worker alike",
+        ),
+        Setting("OTEL_SERVICE_NAME", "", _B, "`service.name` of the traces; empty: SERVICE_NAME"),
     ),
     "Requests": (
         Setting(
