@@ -67,7 +67,7 @@ def event_words(event: Event) -> str:
     details = event.details
     who = event.provider or "a provider"
     is_said = event.event_type in _SAID and details.get("reason") != Reason.CANCELLED
-    by = " An operator said so." if is_said and details.get("by") == "operator" else ""
+    by = " By an operator's word." if is_said and details.get("by") == "operator" else ""
     return f"{_WORDS[event.event_type](details, who)}{by}"
 
 

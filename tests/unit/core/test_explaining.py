@@ -137,7 +137,7 @@ def test_every_word_of_a_story_has_its_meaning() -> None:
             {"attempt": 2, "duplicate_risk": True},
             "Attempt 2: A is asked. It may be the second SMS.",
         ),
-        (EventType.SENT, {"by": "operator"}, "A took it. An operator said so."),
+        (EventType.SENT, {"by": "operator"}, "A took it. By an operator's word."),
         (
             EventType.FAILED,
             {"reason": "rejected", "detail": "code 7"},

@@ -155,7 +155,8 @@ def _possible(message: Message, visit: Visit) -> dict[str, Any]:
 
 
 def _line(event: Event, visit: Visit) -> Line:
-    other = event.details.get("resent_as") or event.details.get("resend_of") or ""
+    details = event.details
+    other = details.get("resent_as") or details.get("resend_of") or details.get("duplicate_of") or ""
     return Line(
         event=event,
         words=_masked(event_words(event), visit),
