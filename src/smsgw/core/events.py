@@ -36,6 +36,8 @@ class RequestAccepted(Fact, frozen=True, kw_only=True):
     """ISO 3166, or ZZ."""
     seconds: float
     is_takeover: bool = False
+    traceparent: str = ""
+    """The caller's own trace, as its header says it; unchecked."""
 
 
 class RequestReplayed(Fact, frozen=True, kw_only=True):

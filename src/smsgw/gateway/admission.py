@@ -46,6 +46,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     is_json: bool
     """Whether the content type says so."""
     body: bytes
+    traceparent: bytes = b""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +111,7 @@ class Admitter:
             self._observer(Crashed(where="admission", error=error))
             answer = self._refuse(answers.INTERNAL_ERROR)
         client_key = client.client_key if client else None
-        self._observer(_fact(answer, client_key, self._monotonic() - started))
+        self._observer(_fact(answer, client_key, self._monotonic() - started, submission.traceparent))
         return answer
 
     async def _admit(self, submission: Submission, door: Door, client: Client | None, config: GatewayConfig) -> Answer:
@@ -216,7 +217,7 @@ def _gate_refusal(verdict: Blocked | UnknownProvider) -> tuple[Refusal, dict[str
     return answers.GATE[verdict.error_code], details
 
 
-def _fact(answer: Answer, client_key: str | None, seconds: float) -> Fact:
+def _fact(answer: Answer, client_key: str | None, seconds: float, traceparent: bytes) -> Fact:
     if client_key and answer.is_replay:
         return RequestReplayed(client_key=client_key, status=answer.status, seconds=seconds)
     if client_key and answer.tracking_id and answer.error_code is None:
@@ -227,6 +228,7 @@ def _fact(answer: Answer, client_key: str | None, seconds: float) -> Fact:
             country=country_of(answer.to),
             seconds=seconds,
             is_takeover=answer.is_takeover,
+            traceparent=traceparent.decode("latin-1") if traceparent else "",
         )
     return RequestRefused(
         error_code=answer.error_code or answers.INTERNAL_ERROR.error_code,

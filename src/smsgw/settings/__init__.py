@@ -11,6 +11,7 @@ from smsgw.settings.roles import (
     HttpSettings,
     OperatorSettings,
     QueueSettings,
+    TraceSettings,
     WorkerSettings,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "OperatorSettings",
     "QueueSettings",
     "SettingsError",
+    "TraceSettings",
     "WorkerSettings",
     "console_address",
     "database_url",

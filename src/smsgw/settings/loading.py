@@ -20,6 +20,7 @@ from smsgw.settings.roles import (
     HttpSettings,
     OperatorSettings,
     QueueSettings,
+    TraceSettings,
     WorkerSettings,
 )
 
@@ -156,8 +157,10 @@ def console_address(environ: Mapping[str, str]) -> str:
 
 def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
     number = read.whole(f"{prefix}_PORT", port, low=0, high=65_535)
+    service_name = read.word("SERVICE_NAME", service)
     return HttpSettings(
-        service_name=read.word("SERVICE_NAME", service),
+        service_name=service_name,
+        traces=_traces(read, service_name),
         # The same after a restart, so that heartbeats and metrics do not collect instances that are no more.
         instance=f"{socket.gethostname()}:{number}",
         host=read.text(f"{prefix}_HOST", "0.0.0.0"),  # noqa: S104  (spec section 2: the default)
@@ -166,6 +169,13 @@ def _http(read: Reader, prefix: str, service: str, port: int) -> HttpSettings:
         # With the worker's 20 s for its own work (worker/app.py) a stop stays within 25 s: spec section 9.
         drain_seconds=read.number("DRAIN_SECONDS", 3, low=0, high=5),
     )
+
+
+def _traces(read: Reader, service_name: str) -> TraceSettings | None:
+    ratio = read.number("OTEL_TRACES_SAMPLER_ARG", 1, low=0, high=1)
+    name = read.word("OTEL_SERVICE_NAME", service_name)
+    endpoint = read.public_url("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return TraceSettings(endpoint=endpoint, ratio=ratio, service_name=name) if endpoint else None
 
 
 def _queue(read: Reader) -> QueueSettings:

@@ -17,6 +17,16 @@ from smsgw.settings.configs import Document
 from smsgw.settings.reading import Network
 
 
+class TraceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where traces go. OTEL_* variables that are not named here are read by the exporter itself."""
+
+    endpoint: str
+    """The collector's OTLP/HTTP address, without a final slash and without `/v1/traces`."""
+    ratio: float = 1.0
+    """Share of the messages whose traces are kept."""
+    service_name: str
+
+
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a role listens and how it stops."""
 
@@ -27,6 +37,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     drain_seconds: float = 3.0
     """Between "not ready" and "stop accepting", so that a load balancer can look away."""
+    traces: TraceSettings | None = None
+    """None: there are none, and nothing that makes them is imported."""
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):

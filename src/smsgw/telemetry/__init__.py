@@ -1,5 +1,5 @@
 """Logs and metrics: they listen to facts."""
 
-from smsgw.telemetry.hub import Telemetry, open_telemetry
+from smsgw.telemetry.hub import Telemetry, open_telemetry, trace_listeners
 
-__all__ = ["Telemetry", "open_telemetry"]
+__all__ = ["Telemetry", "open_telemetry", "trace_listeners"]

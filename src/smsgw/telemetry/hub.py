@@ -2,14 +2,19 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 
 from structlog.typing import FilteringBoundLogger
 
 from smsgw.core.ports import Observer
+from smsgw.settings import SettingsError, TraceSettings
 from smsgw.telemetry.lines import log_facts
 from smsgw.telemetry.logs import crash_site, open_log
 from smsgw.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from smsgw.telemetry.traces import Traces
 
 
 class Telemetry:
@@ -37,6 +42,28 @@ class Telemetry:
             return
 
 
-def open_telemetry(service: str, level: str) -> Telemetry:
+def open_telemetry(service: str, level: str, listeners: Sequence[Observer] = ()) -> Telemetry:
     """Return the process's telemetry, writing to stdout; call it once."""
-    return Telemetry(log=open_log(service, level, is_terminal=sys.stdout.isatty()), metrics=Metrics())
+    log = open_log(service, level, is_terminal=sys.stdout.isatty())
+    return Telemetry(log=log, metrics=Metrics(), listeners=listeners)
+
+
+def trace_listeners(settings: TraceSettings | None, stack: AsyncExitStack) -> Sequence[Observer]:
+    """Return who makes traces, nobody where they are off. The stack lets the last ones leave: open all else after it.
+    Raises SettingsError where the SDK is not installed."""
+    if settings is None:
+        return ()
+    traces = _open_traces(settings)
+    stack.push_async_callback(traces.close)
+    return (traces.observe,)
+
+
+def _open_traces(settings: TraceSettings) -> "Traces":
+    """Import the SDK only here: who makes no traces pays nothing for them, and need not have it."""
+    try:
+        from smsgw.telemetry.traces import open_traces
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT: traces need what is not installed ({error.name}): pip install 'smsgw[otel]'"
+        ) from None
+    return open_traces(settings)

@@ -13,7 +13,7 @@ from typing import Any
 from smsgw.settings import SettingsError, documents, load_gateway, load_worker
 from smsgw.simulator.run import simulate
 from smsgw.simulator.settings import SimulatorSettings
-from smsgw.telemetry import Telemetry, open_telemetry
+from smsgw.telemetry import Telemetry, open_telemetry, trace_listeners
 from smsgw.web.server import install_signals, run
 from smsgw.wiring.gateway import open_gateway
 from smsgw.wiring.greeting import Greeting
@@ -62,7 +62,8 @@ async def _main(environ: Mapping[str, str], *, directory: Path, say: Callable[[s
         providers = await _providers(environ, directory, stack)
         settled = {**environ, **clients, **providers}
         gateway = load_gateway(settled)
-        telemetry = open_telemetry(gateway.http.service_name, gateway.http.log_level)
+        listeners = trace_listeners(gateway.http.traces, stack)
+        telemetry = open_telemetry(gateway.http.service_name, gateway.http.log_level, listeners)
         greeting = Greeting(key=key, directory=directory, providers=gateway.providers.usable(), say=say)
         await _run(settled, telemetry, stack, stop, greeting)
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from smsgw.core.ports import Observer
 from smsgw.gateway.app import DESCRIPTION, TITLE, Gateway, build_gateway_handlers
 from smsgw.settings import GatewaySettings, load_gateway
-from smsgw.telemetry import open_telemetry
+from smsgw.telemetry import open_telemetry, trace_listeners
 from smsgw.web.server import install_signals, run
 from smsgw.wiring.overlays import OverlayWatch, watched
 from smsgw.wiring.process import Role, reachable, run_roles, utc_now
@@ -22,8 +22,9 @@ def run_gateway(environ: Mapping[str, str]) -> None:
 async def _main(settings: GatewaySettings) -> None:
     stop = asyncio.Event()
     install_signals(stop)
-    telemetry = open_telemetry(settings.http.service_name, settings.http.log_level)
     async with AsyncExitStack() as stack:
+        listeners = trace_listeners(settings.http.traces, stack)
+        telemetry = open_telemetry(settings.http.service_name, settings.http.log_level, listeners)
         transports = Transports(stack, observer=telemetry.observer, clock=utc_now)
         role = await open_gateway(settings, transports, stack, telemetry.observer)
         await run_roles(

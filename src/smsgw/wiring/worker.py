@@ -13,7 +13,7 @@ from smsgw.core.traffic import Traffic
 from smsgw.providers.registry import ProviderSetupError, open_providers
 from smsgw.providers.transport import AiohttpTransport
 from smsgw.settings import SettingsError, WorkerSettings, load_worker
-from smsgw.telemetry import open_telemetry
+from smsgw.telemetry import open_telemetry, trace_listeners
 from smsgw.web.server import install_signals, run
 from smsgw.wiring.console import open_console
 from smsgw.wiring.operations import heard_by, open_operations
@@ -57,8 +57,9 @@ def run_worker(environ: Mapping[str, str]) -> None:
 async def _main(settings: WorkerSettings, environ: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     install_signals(stop)
-    telemetry = open_telemetry(settings.http.service_name, settings.http.log_level)
     async with AsyncExitStack() as stack:
+        listeners = trace_listeners(settings.http.traces, stack)
+        telemetry = open_telemetry(settings.http.service_name, settings.http.log_level, listeners)
         transports = Transports(stack, observer=telemetry.observer, clock=utc_now)
         role = await open_worker(settings, transports, stack, telemetry.observer, environ=environ)
         await run_roles(

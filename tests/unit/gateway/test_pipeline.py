@@ -257,3 +257,13 @@ async def test_a_configured_digest_opens_for_its_key() -> None:
     answers = [await rig.send(api_key="key"), await rig.send(api_key=digest)]
 
     assert [each.status_code for each in answers] == [202, 401]
+
+
+async def test_a_callers_trace_is_told_with_the_accepted_request() -> None:
+    rig = Rig()
+    header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    await rig.send(headers=[("traceparent", header)])
+    await rig.send()
+
+    assert [fact.traceparent for fact in rig.stated(RequestAccepted)] == [header, ""]

@@ -47,6 +47,7 @@ def _submission(headers: Any, body: bytes) -> Submission:
     api_keys: list[bytes] = []
     idempotency_keys: list[bytes] = []
     content_types: list[bytes] = []
+    traceparent = b""
     for name, value in headers:
         if name == b"api-key":
             api_keys.append(value)
@@ -54,8 +55,16 @@ def _submission(headers: Any, body: bytes) -> Submission:
             idempotency_keys.append(value)
         elif name == b"content-type":
             content_types.append(value)
+        elif name == b"traceparent":
+            traceparent = value
     is_json = len(content_types) == 1 and says_json(content_types[0])
-    return Submission(api_keys=api_keys, idempotency_keys=idempotency_keys, is_json=is_json, body=body)
+    return Submission(
+        api_keys=api_keys,
+        idempotency_keys=idempotency_keys,
+        is_json=is_json,
+        body=body,
+        traceparent=traceparent,
+    )
 
 
 async def _body(receive: Any) -> bytes:
