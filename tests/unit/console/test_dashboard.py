@@ -83,6 +83,7 @@ async def test_traffic_is_drawn_and_told_by_provider_and_country() -> None:
     assert "Provider-A 4 3 75.0 % 1 0 ≤ 0.5 s ≤ 30 s 5 1 100 ms" in words
     assert words.index(" DE 3 3 100.0 %") < words.index(" FR 1 0 0.0 %")
     assert "accepted: at most 7" in words
+    assert "≤0.5 s: 2; ≤1 s: 1; ≤2 s: 0" in words
 
 
 async def test_a_day_is_drawn_in_hours() -> None:

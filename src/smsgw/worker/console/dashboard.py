@@ -13,9 +13,9 @@ from smsgw.core.people import Role
 from smsgw.core.ports import GatewayBeat, LimitsUnavailableError, StoreUnavailableError
 from smsgw.core.rollup import HOUR, Cell
 from smsgw.worker.console.answers import Answer, Page
-from smsgw.worker.console.charts import line_chart
+from smsgw.worker.console.charts import bar_chart, line_chart
 from smsgw.worker.console.console import Console
-from smsgw.worker.console.figures import RANGES, Range, Total, counted, lines, since_of, times_of, totals
+from smsgw.worker.console.figures import RANGES, Range, Total, counted, lines, since_of, times_of, totals, wait_bars
 from smsgw.worker.console.providers_view import Circuit, circuits_of, rooms_of
 from smsgw.worker.console.routes import Route, page
 from smsgw.worker.console.visit import Visit
@@ -35,6 +35,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
     counts: dict[str, int]
     chart: Markup
+    waits: Markup
     providers: list[Total]
     countries: list[Total]
     countries_since: datetime
@@ -102,6 +103,12 @@ class _Reader:
         return Traffic(
             counts=counted(cells),
             chart=chart,
+            waits=bar_chart(
+                ident="waits",
+                title=f"From acceptance to SENT, last {range_.title}",
+                unit="messages",
+                bars=wait_bars(cells),
+            ),
             providers=totals(cells, lambda cell: cell.provider),
             countries=totals((cell for cell in hours if cell.provider), lambda cell: cell.country),
             countries_since=whole_hours,

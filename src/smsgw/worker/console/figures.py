@@ -7,7 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from smsgw.core.rollup import HOUR, MINUTE, WAITS, Cell
-from smsgw.worker.console.charts import Series
+from smsgw.worker.console.charts import Bar, Series
 
 COUNTED = ("accepted", "sent", "delivered", "failed")
 
@@ -120,6 +120,13 @@ def totals(cells: Iterable[Cell], key: Callable[[Cell], str]) -> list[Total]:
             groups.setdefault(name, []).append(cell)
     found = [_total(name, group) for name, group in groups.items()]
     return sorted(found, key=lambda each: (-each.calls - each.sent, each.name))
+
+
+def wait_bars(cells: Iterable[Cell]) -> list[Bar]:
+    """Return how many messages became SENT within each class of waits; nothing where none did."""
+    waits = [sum(column) for column in zip(*(cell.waits for cell in cells), strict=True)]
+    names = [*(f"≤{bound:g} s" for bound in WAITS), "more"]
+    return [Bar(name, count) for name, count in zip(names, waits, strict=True)] if any(waits) else []
 
 
 def quantile(waits: Sequence[int], share: float) -> str:
