@@ -210,6 +210,20 @@ def test_an_index_whose_build_was_interrupted_is_built_anew(postgres_database: s
     assert found["column_names"] == ["lane", "created_at", "id"]
 
 
+def test_an_index_of_the_searches_whose_build_was_interrupted_is_built_anew(postgres_database: str) -> None:
+    _upgrade(postgres_database, "0005")
+    engine = sa.create_engine(sync_url(postgres_database), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE INDEX messages_client ON messages (client_key)")
+
+    migrate(postgres_database, wait_seconds=1, say=quiet)
+
+    found = {each["name"]: each["column_names"] for each in sa.inspect(engine).get_indexes("messages")}
+    assert found["messages_to"] == ["to", "id"]
+    assert found["messages_client"] == ["client_key", "id"]
+    assert found["messages_failed"] == ["status", "id"]
+
+
 def test_a_step_that_fails_is_rolled_back_and_the_steps_before_it_stay(postgres_database: str) -> None:
     _upgrade(postgres_database, "0001")
     engine = sa.create_engine(sync_url(postgres_database), poolclass=sa.NullPool)
