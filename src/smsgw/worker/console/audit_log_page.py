@@ -1,10 +1,8 @@
 """The page of the audit log: who changed what, when, from where, with what was before and what came after."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -56,21 +54,7 @@ def differences(entry: AuditEntry) -> list[Difference]:
 
 def _wanted(query: Form) -> AuditFilter:
     words = {name: query.text(name) or None for name in _WORDS}
-    return AuditFilter(**words, since=_moment(query, "since"), until=_moment(query, "until"))
-
-
-def _moment(query: Form, field: str) -> datetime | None:
-    """Return a time as it was typed, in the viewer's zone when the page's script has told it, else in UTC."""
-    text = query.text(field)
-    if not text:
-        return None
-    try:
-        typed = datetime.fromisoformat(text)
-        told = typed if typed.tzinfo else typed.replace(tzinfo=ZoneInfo(query.text("zone", "UTC")))
-        return told.astimezone(UTC)
-    except (ValueError, OverflowError, OSError, KeyError):
-        query.refuse(field, "must be a time such as 2026-05-06T07:08")
-        return None
+    return AuditFilter(**words, since=query.moment("since"), until=query.moment("until"))
 
 
 def _page(query: Form, entries: Sequence[AuditEntry], *, older: str, status: int = 200) -> Page:

@@ -1,7 +1,9 @@
 """Forms and queries: read with bounds, told back with what was typed and what is wrong with it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 MAX_FIELDS = 100
 MAX_FIELD = 4000
@@ -46,6 +48,20 @@ class Form(Mapping[str, str]):
             return text
         self.refuse(field, f"must be one of {', '.join(sorted(words))}")
         return None
+
+    def moment(self, field: str) -> datetime | None:
+        """Return a time in UTC, typed in the zone that the page's script has told in `zone`, else in UTC; None, with a
+        complaint, when it is none."""
+        text = self.text(field)
+        if not text:
+            return None
+        try:
+            typed = datetime.fromisoformat(text)
+            told = typed if typed.tzinfo else typed.replace(tzinfo=ZoneInfo(self.text("zone", "UTC")))
+            return told.astimezone(UTC)
+        except (ValueError, OverflowError, OSError, KeyError):
+            self.refuse(field, "must be a time such as 2026-05-06T07:08")
+            return None
 
     def __getitem__(self, field: str) -> str:
         return self._values[field][0]

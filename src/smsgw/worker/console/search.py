@@ -1,11 +1,9 @@
 """What somebody searches messages for: read from the form's fields, told back as typed when they are wrong."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -48,8 +46,8 @@ def read_search(query: Form, *, providers: Providers, numbers: Numbers, is_maske
         provider=_provider(query, providers),
         statuses=_statuses(query),
         reason=query.one_of("reason", _REASONS) if query.text("reason") else None,
-        since=_moment(query, "since"),
-        until=_moment(query, "until"),
+        since=query.moment("since"),
+        until=query.moment("until"),
     )
     if wanted.since and wanted.until and wanted.since >= wanted.until:
         query.refuse("until", "must be after the beginning")
@@ -118,20 +116,6 @@ def _statuses(query: Form) -> frozenset[Status] | None:
     if word is None:
         return None
     return _PENDING if word == PENDING else frozenset({Status(word)})
-
-
-def _moment(query: Form, field: str) -> datetime | None:
-    """Return a time as it was typed, in the viewer's zone when the page's script has told it, else in UTC."""
-    text = query.text(field)
-    if not text:
-        return None
-    try:
-        typed = datetime.fromisoformat(text)
-        told = typed if typed.tzinfo else typed.replace(tzinfo=ZoneInfo(query.text("zone", "UTC")))
-        return told.astimezone(UTC)
-    except (ValueError, OverflowError, OSError, KeyError):
-        query.refuse(field, "must be a time such as 2026-05-06T07:08")
-        return None
 
 
 def _cursor(query: Form) -> int | None:
