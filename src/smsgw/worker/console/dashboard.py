@@ -24,6 +24,8 @@ SILENT_AFTER = 3
 """Intervals without a heartbeat."""
 FORGOTTEN_AFTER = timedelta(days=7)
 """A gateway that has been silent for so long is no more."""
+MOST_COUNTRIES = 25
+"""That are told, the busiest first."""
 SHARED_SECONDS = 2.0
 """However many people look, the sums are read so often at most."""
 
@@ -110,7 +112,7 @@ class _Reader:
                 bars=wait_bars(cells),
             ),
             providers=totals(cells, lambda cell: cell.provider),
-            countries=totals((cell for cell in hours if cell.provider), lambda cell: cell.country),
+            countries=totals((cell for cell in hours if cell.provider), lambda cell: cell.country)[:MOST_COUNTRIES],
             countries_since=whole_hours,
         )
 
