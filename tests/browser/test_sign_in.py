@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
-from tests.browser.product import Product
+from tests.browser.product import PASSWORD, Product, name_of
 
 
 def test_the_link_that_dev_prints_signs_in(visit: Open, product: Product) -> None:
@@ -41,8 +41,8 @@ def test_whoever_signs_in_gets_where_he_wanted_to_and_out_again(visit: Open, pro
     watched = visit(None)
     page = watched.open("/console/messages")
 
-    page.get_by_label("Name").fill("viewer")
-    page.get_by_label("Password").fill("a sentence that is easy to keep")
+    page.get_by_label("Name").fill(name_of("viewer"))
+    page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{product.url}/console/messages")
     page.get_by_role("button", name="Sign out").click()
