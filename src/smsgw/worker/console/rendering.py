@@ -21,6 +21,7 @@ NAVIGATION = (
     ("/console/clients", "Clients", "viewer"),
     ("/console/users", "Users", "admin"),
     ("/console/audit-log", "Audit log", "operator"),
+    ("/console/erasure", "Erasure", "admin"),
 )
 """Address, title, and the role that sees it."""
 ASSETS = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
