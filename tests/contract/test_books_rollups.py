@@ -8,7 +8,7 @@ import pytest
 
 from smsgw.core.books import Books
 from smsgw.core.ports import StoreUnavailableError
-from smsgw.core.rollup import HOUR, MINUTE, WAITS, Cell
+from smsgw.core.rollup import HOUR, MINUTE, WAITS, Cell, Sums
 from tests.contract.books import NOW, BooksPlace
 from tests.contract.stores import together
 
@@ -80,6 +80,60 @@ async def test_pruning_forgets_what_began_before_over_any_time(books: Books) -> 
     for grain in (MINUTE, HOUR):
         found = await books.rollups.cells(grain, since=START - timedelta(days=99), until=START + MINUTES)
         assert found == [_cell(grain=grain)]
+
+
+async def test_sums_come_by_steps_that_begin_at_round_times(books: Books, other_books: Books) -> None:
+    minutes = {1: 1, 4: 2, 5: 4, 9: 8, 16: 16, 20: 32, -1: 64}
+    cells = [_cell(starts_at=START + at * MINUTES, sent=sent, waits=ONES) for at, sent in minutes.items()]
+    await books.rollups.add(
+        [*cells, _cell(starts_at=START + MINUTES, provider="", accepted=5), _cell(grain=HOUR, sent=1)]
+    )
+    span: dict[str, Any] = {"since": START + MINUTES, "until": START + 20 * MINUTES, "step": 5 * MINUTES}
+
+    found = await other_books.rollups.by_time(MINUTE, **span)
+    mine = await other_books.rollups.by_time(MINUTE, **span, provider="Local-SMS")
+
+    twice = tuple(2 * each for each in ONES)
+    assert mine == {
+        START: Sums(sent=3, waits=twice),
+        START + 5 * MINUTES: Sums(sent=12, waits=twice),
+        START + 15 * MINUTES: Sums(sent=16, waits=ONES),
+    }
+    assert found == {**mine, START: Sums(sent=3, accepted=5, waits=twice)}
+
+
+async def test_sums_come_by_provider_and_by_country(books: Books, other_books: Books) -> None:
+    big = 8 * 10**12
+    await books.rollups.add(
+        [
+            _cell(grain=HOUR, country="DE", sent=1, call_ms=big, waits=ONES),
+            _cell(grain=HOUR, country="FR", sent=2, call_ms=big, waits=ONES),
+            _cell(grain=HOUR, provider="b", country="DE", sent=4),
+            _cell(grain=HOUR, provider="", country="DE", failed=8),
+            _cell(grain=HOUR, starts_at=START - MINUTES, country="DE", sent=16),
+            _cell(country="DE", sent=32),
+        ]
+    )
+    span: dict[str, Any] = {"since": START, "until": START + MINUTES}
+
+    providers = await other_books.rollups.by_provider(HOUR, **span)
+    countries = await other_books.rollups.by_country(HOUR, **span)
+
+    twice = tuple(2 * each for each in ONES)
+    assert providers == {
+        "Local-SMS": Sums(sent=3, call_ms=2 * big, waits=twice),
+        "b": Sums(sent=4),
+        "": Sums(failed=8),
+    }
+    assert countries == {"DE": Sums(sent=5, call_ms=big, waits=ONES), "FR": Sums(sent=2, call_ms=big, waits=ONES)}
+
+
+async def test_where_nothing_was_added_there_are_no_sums(books: Books) -> None:
+    span: dict[str, Any] = {"since": START, "until": START + MINUTES}
+
+    assert await books.rollups.by_time(MINUTE, **span, step=MINUTES) == {}
+    assert await books.rollups.by_provider(MINUTE, **span) == {}
+    assert await books.rollups.by_country(HOUR, **span) == {}
 
 
 async def test_an_outage_is_said_as_such(books_place: BooksPlace) -> None:

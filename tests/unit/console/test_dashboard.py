@@ -1,5 +1,6 @@
 """The dashboard: what it tells, and that each block says so alone when its source is away."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from smsgw.core.failure import Outcome
 from smsgw.core.message import Status
 from smsgw.core.people import Role
 from smsgw.core.ports import GatewayBeat, LimitsUnavailableError, StoreUnavailableError
-from smsgw.core.rollup import HOUR, MINUTE, WAITS, Cell, wait_class
+from smsgw.core.rollup import HOUR, MINUTE, WAITS, Cell, Sums, wait_class
 from smsgw.core.traffic import Traffic
 from smsgw.transports.limits.memory_traffic import MemoryTraffic
 from smsgw.worker.console.console import ConsoleRules
@@ -86,14 +87,19 @@ async def test_traffic_is_drawn_and_told_by_provider_and_country() -> None:
     assert "≤0.5 s: 2; ≤1 s: 1; ≤2 s: 0" in words
 
 
-async def test_a_day_is_drawn_in_hours() -> None:
+async def test_a_day_is_drawn_in_quarters_of_an_hour() -> None:
     rig = Rig()
-    await rig.books.rollups.add([_hour("DE", sent=60, calls=60), _hour("", provider="", accepted=60)])
+    ago = [_cell(minutes, provider="", accepted=30) for minutes in (1, 14, 23 * 60, 25 * 60)]
+    await rig.books.rollups.add([*ago, _cell(23 * 60, sent=60, calls=60)])
 
-    _, words = await _look(rig, f"{LIVE}?range=24h")
+    browser, words = await _look(rig, f"{LIVE}?range=24h")
+    page = (await browser.get(f"{LIVE}?range=24h")).text
 
-    assert "Accepted 60 in the last 24 hours" in words
+    assert "Accepted 90 in the last 24 hours" in words
     assert "Provider-A 60 0" in words
+    # Two minutes of the quarter before this one; one, 23 hours ago.
+    assert "accepted: at most 4, last 0" in words
+    assert page.count('<tr><th scope="row"><time') == 24 * 4
 
 
 async def test_a_range_that_there_is_not_is_an_hour() -> None:
@@ -178,7 +184,7 @@ async def test_sums_that_cannot_be_read_leave_the_rest_of_the_page(monkeypatch: 
     async def away(*_: Any, **__: Any) -> Any:
         raise StoreUnavailableError("told to fail")
 
-    monkeypatch.setattr(rig.books.rollups, "cells", away)
+    monkeypatch.setattr(rig.books.rollups, "by_provider", away)
     words = _words((await browser.get(LIVE)).text)
 
     assert "Traffic Cannot be told now: the database does not answer." in words
@@ -251,19 +257,19 @@ async def test_without_expectations_a_gateway_should_run_with_what_the_worker_ha
 async def test_many_who_look_at_once_read_the_sums_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     browser = await rig.browser(Role.VIEWER)
-    read, asked = rig.books.rollups.cells, list[int]()
+    read, asked = rig.books.rollups.by_country, list[int]()
 
     async def counted(grain: int, **times: Any) -> Any:
         asked.append(grain)
         return await read(grain, **times)
 
-    monkeypatch.setattr(rig.books.rollups, "cells", counted)
-    for _ in range(3):
-        await browser.get(LIVE)
+    monkeypatch.setattr(rig.books.rollups, "by_country", counted)
+    await asyncio.gather(*(browser.get(LIVE) for _ in range(3)))
+    await browser.get(LIVE)
     rig.pass_time(seconds=3)
     await browser.get(LIVE)
 
-    assert asked == [HOUR, MINUTE] * 2
+    assert asked == [HOUR] * 2
 
 
 def test_steps_begin_at_round_times_and_end_with_the_present_one() -> None:
@@ -278,16 +284,24 @@ def test_steps_begin_at_round_times_and_end_with_the_present_one() -> None:
 def test_a_step_of_minutes_is_told_per_minute() -> None:
     range_ = RANGES["6h"]
     now = NOW.replace(minute=32, second=0, microsecond=0)
-    cells = [_cell(provider="", accepted=3, starts_at=now - timedelta(minutes=each)) for each in range(1, 6)]
+    begun = now.replace(minute=30)
+    steps = {begun - range_.step: Sums(accepted=9), begun: Sums(accepted=6), begun - range_.length: Sums(accepted=1)}
 
-    (accepted, *_) = lines(cells, range_, now)
+    (accepted, *_) = lines(steps, range_, now)
 
-    # 12:27 to 12:29 in a step of five minutes, 12:30 and 12:31 in the two minutes that there were of this one.
+    # A step of five minutes, then the two minutes that there were of this one; what is older is not drawn.
+    assert sum(accepted.values) == 9 / 5 + 3.0
     assert list(accepted.values[-2:]) == [9 / 5, 3.0]
 
 
 def test_what_belongs_to_no_provider_is_in_no_provider_s_line() -> None:
-    assert totals([_cell(provider="", failed=3)], lambda cell: cell.provider) == []
+    assert totals({"": Sums(failed=3)}) == []
+
+
+def test_only_the_busiest_are_told_where_that_is_asked_for() -> None:
+    groups = {name: Sums(sent=sent, calls=sent) for name, sent in (("DE", 1), ("FR", 3), ("GB", 2))}
+
+    assert [each.name for each in totals(groups, 2)] == ["FR", "GB"]
 
 
 @pytest.mark.parametrize(

@@ -406,7 +406,7 @@ async def test_the_page_stays_when_its_chart_cannot_be_drawn(monkeypatch: pytest
     async def away(*_: Any, **__: Any) -> Any:
         raise StoreUnavailableError("told to fail")
 
-    monkeypatch.setattr(desk.rig.books.rollups, "cells", away)
+    monkeypatch.setattr(desk.rig.books.rollups, "by_time", away)
 
     assert "Cannot be told now" in await desk.page()
 

@@ -1,7 +1,8 @@
 """The console's books in dictionaries: the double that tests use, with the same contract as the database."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
@@ -9,7 +10,9 @@ from smsgw.core.audit_log import AuditEntry, AuditFilter
 from smsgw.core.overlay import Kind, Overlay, OverlayRow
 from smsgw.core.people import Link, Session, User, is_working_admin
 from smsgw.core.ports import StoreUnavailableError
-from smsgw.core.rollup import Cell
+from smsgw.core.rollup import Cell, Sums, whole
+
+Key = TypeVar("Key")
 
 
 class MemoryBooks:
@@ -231,6 +234,27 @@ class MemoryRollups:
         found = [each for each in self._cells.values() if each.grain == grain and since <= each.starts_at < until]
         return sorted(found, key=lambda each: (each.starts_at, each.provider, each.country))
 
+    async def by_time(
+        self, grain: int, *, since: datetime, until: datetime, step: timedelta, provider: str | None = None
+    ) -> Mapping[datetime, Sums]:
+        """See the port."""
+        seconds = int(step.total_seconds())
+        found = [
+            each for each in await self.cells(grain, since=since, until=until) if provider in (None, each.provider)
+        ]
+        return _grouped(
+            (datetime.fromtimestamp(each.starts_at.timestamp() // seconds * seconds, UTC), each) for each in found
+        )
+
+    async def by_provider(self, grain: int, *, since: datetime, until: datetime) -> Mapping[str, Sums]:
+        """See the port."""
+        return _grouped((each.provider, each) for each in await self.cells(grain, since=since, until=until))
+
+    async def by_country(self, grain: int, *, since: datetime, until: datetime) -> Mapping[str, Sums]:
+        """See the port."""
+        found = await self.cells(grain, since=since, until=until)
+        return _grouped((each.country, each) for each in found if each.provider)
+
     async def prune(self, grain: int, *, before: datetime) -> int:
         """See the port."""
         self._books.check()
@@ -256,6 +280,13 @@ def _fits(entry: AuditEntry, wanted: AuditFilter) -> bool:
         and (wanted.since is None or entry.at >= wanted.since)
         and (wanted.until is None or entry.at < wanted.until)
     )
+
+
+def _grouped(cells: Iterable[tuple[Key, Cell]]) -> dict[Key, Sums]:
+    groups: dict[Key, list[Cell]] = {}
+    for key, cell in cells:
+        groups.setdefault(key, []).append(cell)
+    return {key: whole(group) for key, group in groups.items()}
 
 
 def _sum(one: Cell, other: Cell) -> Cell:

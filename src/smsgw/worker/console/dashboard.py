@@ -11,11 +11,11 @@ from markupsafe import Markup
 from smsgw.core.health import State
 from smsgw.core.people import Role
 from smsgw.core.ports import GatewayBeat, LimitsUnavailableError, StoreUnavailableError
-from smsgw.core.rollup import HOUR, Cell
+from smsgw.core.rollup import HOUR, MINUTE, Sums, whole
 from smsgw.worker.console.answers import Answer, Page
 from smsgw.worker.console.charts import bar_chart, line_chart
 from smsgw.worker.console.console import Console
-from smsgw.worker.console.figures import RANGES, Range, Total, counted, lines, since_of, times_of, totals, wait_bars
+from smsgw.worker.console.figures import RANGES, Range, Total, lines, since_of, times_of, totals, wait_bars
 from smsgw.worker.console.providers_view import Circuit, circuits_of, rooms_of
 from smsgw.worker.console.routes import Route, page
 from smsgw.worker.console.visit import Visit
@@ -35,7 +35,7 @@ Block = TypeVar("Block")
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """What the sums tell."""
 
-    counts: dict[str, int]
+    counts: Sums
     chart: Markup
     waits: Markup
     providers: list[Total]
@@ -81,38 +81,42 @@ class _Reader:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._read: dict[str, tuple[datetime, Traffic]] = {}
+        self._reading = asyncio.Lock()
 
     async def traffic(self, range_: Range, now: datetime) -> Traffic:
         """Return what the sums tell. Raises StoreUnavailableError."""
-        at, known = self._read.get(range_.word, (now, None))
-        if known is None or not 0 <= (now - at).total_seconds() < SHARED_SECONDS:
-            known = await self._traffic(range_, now)
-            self._read[range_.word] = (now, known)
-        return known
+        async with self._reading:
+            at, known = self._read.get(range_.word, (now, None))
+            if known is None or not 0 <= (now - at).total_seconds() < SHARED_SECONDS:
+                known = await self._traffic(range_, now)
+                self._read[range_.word] = (now, known)
+            return known
 
     async def _traffic(self, range_: Range, now: datetime) -> Traffic:
         rollups, since, until = self._console.books.rollups, since_of(range_, now), now + timedelta(minutes=1)
         whole_hours = since.replace(minute=0, second=0, microsecond=0)
-        hours: Sequence[Cell] = await rollups.cells(HOUR, since=whole_hours, until=until)
-        cells = hours if range_.grain == HOUR else await rollups.cells(range_.grain, since=since, until=until)
+        steps = await rollups.by_time(MINUTE, since=since, until=until, step=range_.step)
+        providers = await rollups.by_provider(MINUTE, since=since, until=until)
+        countries = await rollups.by_country(HOUR, since=whole_hours, until=until)
+        counts = whole(providers.values())
         chart = line_chart(
             ident="traffic",
             title=f"Messages per minute, last {range_.title}",
             unit="messages per minute",
             times=times_of(range_, now),
-            series=lines(cells, range_, now),
+            series=lines(steps, range_, now),
         )
         return Traffic(
-            counts=counted(cells),
+            counts=counts,
             chart=chart,
             waits=bar_chart(
                 ident="waits",
                 title=f"From acceptance to SENT, last {range_.title}",
                 unit="messages",
-                bars=wait_bars(cells),
+                bars=wait_bars(counts.waits),
             ),
-            providers=totals(cells, lambda cell: cell.provider),
-            countries=totals((cell for cell in hours if cell.provider), lambda cell: cell.country)[:MOST_COUNTRIES],
+            providers=totals(providers),
+            countries=totals(countries, MOST_COUNTRIES),
             countries_since=whole_hours,
         )
 

@@ -7,11 +7,11 @@ from typing import Any
 from smsgw.core.events import OperatorActed
 from smsgw.core.people import Role
 from smsgw.core.ports import LimitsUnavailableError, StoreUnavailableError
-from smsgw.core.rollup import MINUTE
+from smsgw.core.rollup import MINUTE, whole
 from smsgw.worker.console.answers import Answer, NoSuchPageError, Page, Redirect
 from smsgw.worker.console.charts import line_chart
 from smsgw.worker.console.console import Console
-from smsgw.worker.console.figures import RANGES, lines, since_of, times_of, totals
+from smsgw.worker.console.figures import RANGES, lines, since_of, times_of, total
 from smsgw.worker.console.forms import Form
 from smsgw.worker.console.provider_changes import SWITCHES, change, numbers_of, reset
 from smsgw.worker.console.provider_trial import CLIENT, Answered, fresh_mark, send_test
@@ -122,16 +122,16 @@ async def _figures(console: Console, visit: Visit, name: str) -> dict[str, Any]:
     """Return the last hours of a provider; None of it while they cannot be read."""
     range_, now = RANGES["6h"], visit.now
     try:
-        cells = await console.books.rollups.cells(MINUTE, since=since_of(range_, now), until=now + timedelta(minutes=1))
+        steps = await console.books.rollups.by_time(
+            MINUTE, since=since_of(range_, now), until=now + timedelta(minutes=1), step=range_.step, provider=name
+        )
     except StoreUnavailableError:
         return {"chart": None, "total": None}
-    mine = [cell for cell in cells if cell.provider == name]
     chart = line_chart(
         ident="provider",
         title=f"{name}: messages per minute, last {range_.title}",
         unit="messages per minute",
         times=times_of(range_, now),
-        series=[each for each in lines(mine, range_, now) if each.name != "accepted"],
+        series=[each for each in lines(steps, range_, now) if each.name != "accepted"],
     )
-    found = totals(mine, lambda cell: cell.provider)
-    return {"chart": chart, "total": found[0] if found else None}
+    return {"chart": chart, "total": total(name, whole(steps.values())) if steps else None}

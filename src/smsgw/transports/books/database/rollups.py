@@ -1,14 +1,14 @@
 """Sums of traffic as rows that all workers add to, each with one statement for all of its cells."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from smsgw.core.rollup import Cell
+from smsgw.core.rollup import Cell, Sums
 from smsgw.transports.books.database.shelf import Shelf, clean
 from smsgw.transports.stores.database.console_tables import COUNTERS, WAIT_COLUMNS, traffic_sums
 from smsgw.transports.stores.database.schema import Json
@@ -16,6 +16,8 @@ from smsgw.transports.stores.database.schema import Json
 _KEY = ("grain", "starts_at", "provider", "country")
 _SUMMED = (*COUNTERS, *WAIT_COLUMNS)
 _COLUMNS = tuple(traffic_sums.c[name] for name in (*_KEY, *_SUMMED))
+# A sum of bigint is a numeric in PostgreSQL, which would come as a Decimal.
+_TOTALS = tuple(sa.cast(sa.func.sum(traffic_sums.c[name]), sa.BigInteger) for name in _SUMMED)
 _PRUNED_AT_ONCE = timedelta(days=1)
 
 _encode = msgspec.json.Encoder().encode
@@ -42,10 +44,33 @@ class DatabaseRollups:
 
     async def cells(self, grain: int, *, since: datetime, until: datetime) -> Sequence[Cell]:
         """See the port. Sorted here: a database may sort names by the rules of a language."""
-        known = traffic_sums.c
-        query = sa.select(*_COLUMNS).where(known.grain == grain, known.starts_at >= since, known.starts_at < until)
+        query = sa.select(*_COLUMNS).where(*_within(grain, since, until))
         found = [_cell(row) for row in await self._shelf.rows("rollups.cells", query)]
         return sorted(found, key=lambda each: (each.starts_at, each.provider, each.country))
+
+    async def by_time(
+        self, grain: int, *, since: datetime, until: datetime, step: timedelta, provider: str | None = None
+    ) -> Mapping[datetime, Sums]:
+        """See the port."""
+        seconds = int(step.total_seconds())
+        number = _unix(is_sqlite=self._shelf.is_sqlite).op("/")(sa.literal_column(str(seconds))).label("number")
+        query = sa.select(number, *_TOTALS).where(*_within(grain, since, until)).group_by(number)
+        if provider is not None:
+            query = query.where(traffic_sums.c.provider == clean(provider))
+        rows = await self._shelf.rows("rollups.by_time", query)
+        return {datetime.fromtimestamp(row[0] * seconds, UTC): _sums(row) for row in rows}
+
+    async def by_provider(self, grain: int, *, since: datetime, until: datetime) -> Mapping[str, Sums]:
+        """See the port."""
+        key = traffic_sums.c.provider
+        query = sa.select(key, *_TOTALS).where(*_within(grain, since, until)).group_by(key)
+        return {row[0]: _sums(row) for row in await self._shelf.rows("rollups.by_provider", query)}
+
+    async def by_country(self, grain: int, *, since: datetime, until: datetime) -> Mapping[str, Sums]:
+        """See the port."""
+        key, is_somebody_s = traffic_sums.c.country, traffic_sums.c.provider != ""
+        query = sa.select(key, *_TOTALS).where(*_within(grain, since, until), is_somebody_s).group_by(key)
+        return {row[0]: _sums(row) for row in await self._shelf.rows("rollups.by_country", query)}
 
     async def prune(self, grain: int, *, before: datetime) -> int:
         """See the port. Delete day by day, oldest first: after a long pause no transaction takes long."""
@@ -58,6 +83,18 @@ class DatabaseRollups:
             until = min(first + _PRUNED_AT_ONCE, before)
             statement = sa.delete(traffic_sums).where(known.grain == grain, known.starts_at < until)
             total += await self._shelf.change("rollups.prune", statement)
+
+
+def _within(grain: int, since: datetime, until: datetime) -> Sequence[sa.ColumnElement[bool]]:
+    known = traffic_sums.c
+    return known.grain == grain, known.starts_at >= since, known.starts_at < until
+
+
+def _unix(*, is_sqlite: bool) -> sa.ColumnElement[int]:
+    """Return when a sum begins, as a whole number of seconds since 1970."""
+    at = traffic_sums.c.starts_at
+    seconds = sa.func.strftime("%s", at) if is_sqlite else sa.func.date_part("epoch", at)
+    return sa.cast(seconds, sa.BigInteger)
 
 
 def _add(shelf: Shelf) -> Any:
@@ -80,6 +117,13 @@ def _rows(cells: Iterable[Cell]) -> list[dict[str, Any]]:
         told = [*(getattr(cell, name) for name in COUNTERS), *cell.waits]
         sums[key] = [a + b for a, b in zip(sums.get(key, [0] * len(_SUMMED)), told, strict=True)]
     return [dict(zip((*_KEY, *_SUMMED), (*key, *sums[key]), strict=True)) for key in sorted(sums)]
+
+
+def _sums(row: Sequence[Any]) -> Sums:
+    """Return the sums behind a key."""
+    waits = 1 + len(COUNTERS)
+    values: dict[str, Any] = dict(zip(COUNTERS, row[1:waits], strict=True))
+    return Sums(**values, waits=tuple(row[waits:]))
 
 
 def _cell(row: Sequence[Any]) -> Cell:
