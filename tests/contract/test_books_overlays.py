@@ -7,6 +7,7 @@ import pytest
 from smsgw.core.books import Books
 from smsgw.core.overlay import Kind, Overlay, OverlayRow
 from smsgw.core.ports import StoreUnavailableError
+from smsgw.transports.sql import open_database
 from tests.contract.books import NOW, SECOND, BooksPlace, actions, entry
 from tests.contract.stores import together
 
@@ -88,6 +89,21 @@ async def test_nul_in_a_name_or_body_is_taken(books: Books) -> None:
 
     assert is_done
     assert len((await books.overlays.overlay()).rows) == 1
+
+
+async def test_rows_of_a_newer_release_are_left_out(books: Books, books_place: BooksPlace) -> None:
+    if books_place.url is None:
+        pytest.skip("memory is of one release")
+    await books.overlays.change([_row()], expected=0, entry=entry())
+    database = open_database(books_place.url)
+    insert = "INSERT INTO config_overlay SELECT 'moon', name, body, changed_at, changed_by FROM config_overlay"
+    async with database.engine.begin() as connection:
+        await connection.exec_driver_sql(insert)
+    await database.close()
+
+    overlay = await books.overlays.overlay()
+
+    assert (_row(),) == overlay.rows
 
 
 async def test_an_outage_is_said_as_such(books_place: BooksPlace) -> None:

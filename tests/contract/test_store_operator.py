@@ -113,3 +113,18 @@ async def test_a_resend_reads_as_it_was_written_and_its_copy_is_due(store: Store
     assert original.events[-1] == made.mark.events[0]
     ((before, _),) = await store.claim(QUEUED, now=NOW + SECOND, limit=10, plan=stores.restart)
     assert before == made.copy.message
+
+
+async def test_what_a_newer_release_tells_is_left_out_of_the_story(place: Place) -> None:
+    if place.url is None:
+        pytest.skip("memory is of one release")
+    store = place.open()
+    (change,) = await stores.take_in(store, queued())
+    insert = "INSERT INTO message_events (tracking_id, event_type, details, created_at) "
+    insert += "SELECT tracking_id, 'MOON', details, created_at FROM message_events"
+    async with place.databases[-1].engine.begin() as connection:
+        await connection.exec_driver_sql(insert)
+
+    events = await told(store, change.message.tracking_id)
+
+    assert ["QUEUED"] == events

@@ -12,7 +12,9 @@ from smsgw.wiring.transports import Transports
 EVERY_SECONDS = 2.0
 """A change is in force within 5 s everywhere: this, a look, and the time that a merge takes."""
 START_SECONDS = 3.0
-"""How long a start waits for a database that does not answer; the role begins without the changes then."""
+"""How long a start waits for a database that does not answer; the role goes on without the changes then."""
+UNKNOWN_SECONDS = 0.5
+"""How often one who may not begin without the changes looks for them."""
 
 
 def watched(transports: Transports, url: str, *, use: Callable[[Overlay], None], observer: Observer) -> "OverlayWatch":
@@ -31,6 +33,18 @@ class OverlayWatch:
         self._observer = observer
         self._version: int | None = None
         self._is_away = False
+        self._is_broken = False
+
+    async def wait_until_known(self) -> None:
+        """Return once the changes have been read: who sends before asks a provider that somebody has switched off."""
+        while self._version is None:
+            await self.run_once()
+            if self._version is None:
+                await asyncio.sleep(UNKNOWN_SECONDS)
+
+    def problem(self) -> str | None:
+        """Return why nobody may begin, or None."""
+        return "the console's changes have not been read yet" if self._version is None else None
 
     async def load(self) -> None:
         """Take what is there now, before the role does anything, if the database answers in time."""
@@ -47,6 +61,10 @@ class OverlayWatch:
         except StoreUnavailableError as error:
             self._lost(str(error))
             return
+        except Exception as error:  # noqa: BLE001  (what cannot be read must not end the role: the last version holds)
+            self._broken(error)
+            return
+        self._is_broken = False
         if self._is_away:
             self._is_away = False
             self._observer(OverlayBack())
@@ -72,6 +90,11 @@ class OverlayWatch:
         try:
             self._use(overlay)
         except Exception as error:  # noqa: BLE001  (a bug here must not end the role; the next version is another try)
+            self._observer(Crashed(where="overlay", error=error))
+
+    def _broken(self, error: Exception) -> None:
+        if not self._is_broken:
+            self._is_broken = True
             self._observer(Crashed(where="overlay", error=error))
 
     def _lost(self, detail: str) -> None:

@@ -17,8 +17,8 @@ from smsgw.telemetry import open_telemetry, trace_listeners
 from smsgw.web.server import install_signals, run
 from smsgw.wiring.console import open_console
 from smsgw.wiring.operations import heard_by, open_operations
-from smsgw.wiring.overlays import watched
-from smsgw.wiring.process import Role, reachable, run_roles, utc_now
+from smsgw.wiring.overlays import OverlayWatch, watched
+from smsgw.wiring.process import Check, Role, reachable, run_roles, utc_now
 from smsgw.wiring.transports import Transports
 from smsgw.worker.app import Worker
 from smsgw.worker.calls import Calls
@@ -84,9 +84,9 @@ async def open_worker(
     parts = await _open_parts(settings, transports, stack, observer, environ=environ)
     operations = _operations(settings, parts)
     stack.push_async_callback(operations.direct.close)
-    worker = await _loops(settings, transports, parts)
     config = parts.config
     overlay = watched(transports, settings.database_url, use=config.use_overlay, observer=observer)
+    worker = await _loops(settings, transports, parts, overlay)
     await overlay.load()
     config.announce()
     api = build_worker_handlers(
@@ -106,13 +106,22 @@ async def open_worker(
     return Role(
         handlers=[*api, *console],
         checks={
-            "database": parts.gate.problem,
+            "database": _usable(parts.gate, overlay),
             "broker": reachable(parts.consumer.is_ready),
             "limits": reachable(parts.limits.is_ready),
         },
         tasks={"worker": worker.run, "queue": transports.watch, "overlay": overlay.run},
         reload=config.reload,
     )
+
+
+def _usable(gate: StoreGate, overlay: OverlayWatch) -> Check:
+    """Return the readiness of the database: nothing is sent before it is usable and the changes in it are known."""
+
+    async def check() -> str | None:
+        return await gate.problem() or overlay.problem()
+
+    return check
 
 
 class _Parts(NamedTuple):
@@ -231,7 +240,7 @@ def _config(
     return WorkerConfig(settings, open_providers=opened, observer=observer)
 
 
-async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts) -> Worker:
+async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts, overlay: OverlayWatch) -> Worker:
     config, store, books, gate, _limits, consumer, _traffic, choosing, calls, shares, reports, observer, *_ = parts
     slots = Slots(settings.max_in_flight)
     shared: dict[str, Any] = {"store": store, "observer": observer, "clock": utc_now}
@@ -277,6 +286,7 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         traffic_book=parts.traffic_book,
         sign_ins=SignInSweeper(books.people, idle=settings.console.idle, clock=utc_now),
         runs=_runs(parts),
+        config_known=overlay.wait_until_known,
     )
 
 

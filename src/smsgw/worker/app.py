@@ -47,7 +47,9 @@ class Worker:
         traffic_book: TrafficBook,
         sign_ins: SignInSweeper,
         runs: Runs,
+        config_known: Callable[[], Awaitable[None]],
     ) -> None:
+        """`config_known` returns once the console's changes have been read: before that nothing is consumed."""
         self._supervisor = supervisor
         self._gate = gate
         self._intake = intake
@@ -60,6 +62,7 @@ class Worker:
         self._shares = shares
         self._traffic_book = traffic_book
         self._runs = runs
+        self._config_known = config_known
         self._background: dict[str, Callable[[], Awaitable[float]]] = {
             "health": planner.health.run_once,
             "timers": timers.run_once,
@@ -75,7 +78,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then start nothing new, give back what is not committed, and let calls in flight end."""
         try:
-            if not await self._has_schema(stop):
+            if not await self._may_begin(stop):
                 return
             await self._work(stop)
         finally:
@@ -117,9 +120,10 @@ class Worker:
         for task in done - {told}:
             raise RuntimeError(f"the loop {task.get_name()!r} ended") from task.exception()
 
-    async def _has_schema(self, stop: asyncio.Event) -> bool:
-        """Wait for the store and this release's schema: before that nothing is consumed. False when stopped first."""
-        usable = asyncio.create_task(self._gate.wait_until_usable())
+    async def _may_begin(self, stop: asyncio.Event) -> bool:
+        """Wait for the store, this release's schema and the console's changes: before that nothing is consumed, and
+        nobody asked who is switched off. False when stopped first."""
+        usable = asyncio.create_task(self._wait_for_store())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({usable, stopped}, return_when=asyncio.FIRST_COMPLETED)
         is_usable = usable.done() and usable.exception() is None
@@ -127,3 +131,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(usable, stopped, return_exceptions=True)
         return is_usable
+
+    async def _wait_for_store(self) -> None:
+        await self._gate.wait_until_usable()
+        await self._config_known()

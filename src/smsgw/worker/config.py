@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from smsgw.core.client_book import Ignored
 from smsgw.core.events import ConfigLoaded, ReloadFailed
 from smsgw.core.fingerprint import config_fingerprint
 from smsgw.core.keys import Clients
@@ -83,7 +84,7 @@ class WorkerConfig:
         clients = reread("CLIENT_CONFIG", self.clients_baseline.path, parse_clients, observer=self._observer)
         path = self.providers_baseline.path
         providers = reread(
-            "PROVIDERS_CONFIG", path, lambda read: self._open(read, self.overlay), observer=self._observer
+            "PROVIDERS_CONFIG", path, lambda read: self._laid_over(read, self.overlay), observer=self._observer
         )
         if clients:
             self.clients_baseline = clients[1]
@@ -102,9 +103,9 @@ class WorkerConfig:
         self._take_clients(overlay)
         before = self.merged_providers.raw
         try:
-            opened = self._open(self.providers_baseline, overlay)
+            opened = self._laid_over(self.providers_baseline, overlay)
         except SettingsError as error:
-            self._observer(ReloadFailed(why=f"changes of the console: {error}"))
+            self._state(error)
         else:
             self.merged_providers = opened.merge
             if opened.merge.raw != before:
@@ -157,11 +158,40 @@ class WorkerConfig:
         for listener in self._listeners:
             listener(self.configured)
 
-    def _open(self, document: Document, overlay: Overlay) -> Opened:
-        parse_providers(document)
-        providers, merge = merged_providers(document.raw, overlay)
-        if problem := weight_problem(providers, self.strategy):
+    def _laid_over(self, document: Document, overlay: Overlay) -> Opened:
+        """Return the document with the overlay over it. A mistake of the document raises SettingsError; one of the
+        overlay costs only the row that makes it: whom somebody has switched off stays off, whatever else is wrong."""
+        if problem := weight_problem(parse_providers(document), self.strategy):
             raise SettingsError(f"PROVIDERS_CONFIG: {problem}")
+        try:
+            opened = self._open(document, overlay)
+        except SettingsError as error:
+            opened = self._open_fitting(document, overlay)
+            self._state(error)
+        if problem := weight_problem(opened.configured, self.strategy):
+            # They take turns then, which is better than asking somebody who is switched off.
+            self._state(problem)
+        return opened
+
+    def _open_fitting(self, document: Document, overlay: Overlay) -> Opened:
+        kept, unfit = Overlay(version=overlay.version), list[Ignored]()
+        opened = self._open(document, kept)
+        for row in overlay.rows:
+            tried = msgspec.structs.replace(kept, rows=(*kept.rows, row))
+            try:
+                opened = self._open(document, tried)
+            except SettingsError as error:
+                unfit.append(Ignored(kind=row.kind, name=row.name, why=str(error)))
+            else:
+                kept = tried
+        merge = msgspec.structs.replace(opened.merge, ignored=(*opened.merge.ignored, *unfit))
+        return msgspec.structs.replace(opened, merge=merge)
+
+    def _state(self, problem: object) -> None:
+        self._observer(ReloadFailed(why=f"changes of the console: {problem}"))
+
+    def _open(self, document: Document, overlay: Overlay) -> Opened:
+        providers, merge = merged_providers(document.raw, overlay)
         opened = self._open_providers(providers)
         same = {name for name in set(opened) & set(self.opened) if _asks_alike(self.configured, providers, name)}
         # One whose options are as before stays: what it holds open need not be opened again.

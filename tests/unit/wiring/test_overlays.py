@@ -7,7 +7,7 @@ from typing import Any
 from smsgw.core.audit_log import AuditEntry
 from smsgw.core.events import Crashed, OverlayAway, OverlayBack
 from smsgw.core.overlay import Kind, Overlay, OverlayRow
-from smsgw.transports.books.memory import MemoryBooks
+from smsgw.transports.books.memory import MemoryBooks, MemoryOverlays
 from smsgw.wiring.overlays import OverlayWatch
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -35,6 +35,19 @@ class Watched:
         self.used.append(overlay)
         if overlay.version:
             self.is_used.set()
+
+
+class Unreadable(MemoryOverlays):
+    """An overlay that cannot be read while `error` is there."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryBooks())
+        self.error: Exception | None = ValueError("of a newer release")
+
+    async def overlay(self) -> Overlay:
+        if self.error is not None:
+            raise self.error
+        return await super().overlay()
 
 
 async def test_a_version_is_handed_on_once() -> None:
@@ -73,6 +86,35 @@ async def test_a_start_without_the_database_goes_on_and_takes_it_later() -> None
     await watched.watch.run_once()
 
     assert [1] == [each.version for each in watched.used]
+
+
+async def test_who_may_not_begin_without_the_changes_waits_until_they_are_known() -> None:
+    watched = Watched()
+    watched.books.fail = True
+    await watched.watch.load()
+    waiting = asyncio.create_task(watched.watch.wait_until_known())
+    await asyncio.sleep(0)
+    before = (waiting.done(), watched.watch.problem())
+
+    watched.books.fail = False
+    await asyncio.wait_for(waiting, timeout=10)
+
+    assert (False, "the console's changes have not been read yet") == before
+    assert watched.watch.problem() is None
+    assert [0] == [each.version for each in watched.used]
+
+
+async def test_what_cannot_be_read_ends_nothing_and_is_stated_once() -> None:
+    watched, unreadable = Watched(), Unreadable()
+    watch = OverlayWatch(unreadable, use=watched.used.append, observer=watched.facts.append)
+    for _ in range(3):
+        await watch.run_once()
+
+    unreadable.error = None
+    await watch.run_once()
+
+    assert [Crashed] == [type(fact) for fact in watched.facts]
+    assert [0] == [each.version for each in watched.used]
 
 
 async def test_a_bug_in_taking_it_ends_nothing() -> None:

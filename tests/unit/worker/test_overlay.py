@@ -125,6 +125,39 @@ def test_a_change_that_no_adapter_can_serve_is_stated_and_costs_no_client_its_ch
     assert 1 == client.daily_quota
 
 
+def test_a_row_that_cannot_be_taken_costs_only_itself(stage: Stage) -> None:
+    stage.unopenable.add("B")
+
+    stage.config.use_overlay(
+        over(1, row(Kind.PROVIDER, "A", is_operational=False), row(Kind.PROVIDER, "B", is_active=True))
+    )
+
+    (fact,) = stage.stated(OverlayApplied)
+    assert () == stage.heard[-1].usable()
+    assert ["B"] == [each.name for each in fact.ignored]
+
+
+def test_whom_the_console_has_switched_off_stays_off_when_no_weight_is_left(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SMART_SELECTION_STRATEGY="weighted")
+    stage.providers.write_text(json.dumps({"A": FLAGS, "B": {**FLAGS, "weight": 0}}))
+    stage.config.reload()
+
+    stage.config.use_overlay(over(1, row(Kind.PROVIDER, "A", is_active=False)))
+
+    assert ("B",) == stage.heard[-1].usable()
+    assert "weight" in stage.stated(ReloadFailed)[-1].why
+
+
+def test_a_row_that_cannot_be_taken_keeps_no_new_file_out(stage: Stage) -> None:
+    stage.unopenable.add("B")
+    stage.config.use_overlay(over(1, row(Kind.PROVIDER, "B", is_active=True), row(Kind.PROVIDER, "C", is_active=False)))
+    stage.providers.write_text(json.dumps({**PROVIDERS, "C": FLAGS, "D": FLAGS}))
+
+    stage.config.reload()
+
+    assert ("A", "D") == stage.heard[-1].usable()
+
+
 def test_rows_without_effect_are_stated(stage: Stage) -> None:
     stage.config.use_overlay(over(4, row(Kind.PROVIDER, "gone", weight=2)))
 

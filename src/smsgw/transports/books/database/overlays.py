@@ -16,6 +16,8 @@ from smsgw.transports.stores.database.rows import without_nul
 _ONLY = 1
 _VERSION = sa.select(overlay_version.c.version).where(overlay_version.c.id == _ONLY)
 _ROW = tuple(overlay_rows.c[name] for name in OverlayRow.__struct_fields__)
+# A newer release beside this one may change what this one knows nothing of.
+_ROWS = sa.select(*_ROW).where(overlay_rows.c.kind.in_([each.value for each in Kind]))
 
 
 class DatabaseOverlays:
@@ -34,7 +36,7 @@ class DatabaseOverlays:
 
         async def run(connection: AsyncConnection) -> Overlay:
             version = (await connection.execute(_VERSION)).scalar() or 0
-            rows = [_row(each) for each in await connection.execute(sa.select(*_ROW))]
+            rows = [_row(each) for each in await connection.execute(_ROWS)]
             return Overlay(version=version, rows=tuple(sorted(rows, key=lambda each: (each.kind, each.name))))
 
         return await self._shelf.transactions.read("overlays.overlay", _size, run)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgw.core.backlog import Oldest
-from smsgw.core.message import Message, Status
+from smsgw.core.message import EventType, Message, Status
 from smsgw.core.ports import GatewayBeat, Story
 from smsgw.transports.stores.database.rows import (
     ATTEMPT_COLUMNS,
@@ -36,6 +36,8 @@ FIRST_DUE = 1000
 NEWEST = 200_000
 """No index knows when a message was created: this many rows are looked at instead, in the order of the key."""
 
+_TOLD = [each.value for each in EventType]
+
 
 async def story(connection: AsyncConnection, tracking_id: UUID, client_key: str | None) -> Story | None:
     """See the port."""
@@ -49,7 +51,8 @@ async def story(connection: AsyncConnection, tracking_id: UUID, client_key: str 
     told = message_events.c
     lines = (
         sa.select(told.event_type, told.created_at, told.provider, told.details)
-        .where(told.tracking_id == tracking_id)
+        # What a newer release beside this one tells, this one cannot.
+        .where(told.tracking_id == tracking_id, told.event_type.in_(_TOLD))
         .order_by(told.id)
     )
     return Story(
