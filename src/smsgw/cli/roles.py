@@ -58,7 +58,8 @@ def dev(
 ) -> None:
     """Run everything in one process on one SQLite file, with simulated providers. Nothing else is needed.
 
-    Prints an API key, a `curl` line and the addresses. Example: smsgw dev --port 8080
+    Prints an API key, a `curl` line, the addresses and a link that signs in to the console, once. Example: smsgw dev
+    --port 8080
     """
     from smsgw.settings import environment
     from smsgw.wiring.dev import run_dev

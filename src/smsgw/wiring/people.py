@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,8 +12,8 @@ from smsgw.settings import SettingsError, console_address
 from smsgw.wiring.books import ask_books, operator_entry
 from smsgw.wiring.process import utc_now
 from smsgw.worker.console.guard import hash_of
+from smsgw.worker.console.users import LINK_LIFE
 
-LINK_LIFE = timedelta(hours=24)
 FIRST_USER = "admin"
 _MEANWHILE = "nothing was changed: somebody else has changed this user meanwhile, or no active admin would be left"
 

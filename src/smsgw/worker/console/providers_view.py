@@ -9,7 +9,6 @@ from smsgw.core.buckets import Bucket, Limit
 from smsgw.core.health import Cell, State
 from smsgw.core.merging import merged_providers
 from smsgw.core.overlay import Kind, Overlay, OverlayRow
-from smsgw.core.overlay_changes import ProviderChange
 from smsgw.core.ports import LimitsUnavailableError
 from smsgw.core.providers import ProviderConfig, Providers, RateUnit
 from smsgw.core.shares import Shares, Tally, expected
@@ -19,8 +18,6 @@ from smsgw.worker.limits import limits_of
 
 ALL = ""
 """The name of the room that all providers share."""
-OWN_FIELDS = ProviderChange.__struct_fields__
-"""Of a provider, that may be changed in the console."""
 
 
 class Circuit(msgspec.Struct, frozen=True, kw_only=True):
