@@ -23,12 +23,12 @@ def name_of(role: str) -> str:
 class Product:
     """One process on one SQLite file."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **environ: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._data = directory / "data"
         arguments = ["dev", "--port", str(port), "--data", str(self._data)]
-        self.process = Process("dev", arguments, {}, directory, self.url)
+        self.process = Process("dev", arguments, environ, directory, self.url)
         self.process.wait_ready()
         self.greeting = self._greeting()
         self.key: str = self.greeting["api_key"]
