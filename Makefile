@@ -74,6 +74,9 @@ docs: $(VENV)/.dev ## write the generated reference pages anew
 site: $(VENV)/.dev ## build the documentation as a site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
 
+screenshots: $(VENV)/.dev ## take the pictures of the console that the docs show (needs chromium)
+	SMSGW_SCREENSHOTS=docs/images/console $(BIN)/pytest -q -n 0 tests/browser/test_pages.py -k "operator or phone"
+
 bench: $(VENV)/.dev ## measure the production set beside the reference (about ten minutes; ARGS="--save name")
 	$(BIN)/python bench/run.py $(ARGS)
 
