@@ -13,7 +13,7 @@ from smsgw.worker.console.guard import begin_session
 from smsgw.worker.console.passwords import SHORTEST, problem_of_password
 from smsgw.worker.console.qr import qr_code
 from smsgw.worker.console.routes import Route, action, page
-from smsgw.worker.console.sign_in import MOST_OF_PAIR, WINDOW, with_password
+from smsgw.worker.console.sign_in import BUSY, MOST_OF_PAIR, WINDOW, with_password
 from smsgw.worker.console.totp import address_of, is_secret, new_secret, step_of
 from smsgw.worker.console.visit import Visit
 
@@ -108,7 +108,14 @@ class _Account:
         return None
 
     async def _check_password(self, visit: Visit, field: str) -> bool:
-        """Whether the field is one's password; few guesses are free, whatever the field."""
+        """Whether the field is one's password; few guesses are free, whatever the field, also of those made at once."""
+        async with self._console.passwords.turn() as has_turn:
+            if not has_turn:
+                visit.form.refuse("", BUSY)
+                return False
+            return await self._is_password(visit, field)
+
+    async def _is_password(self, visit: Visit, field: str) -> bool:
         if await self._people.failures(_mark(visit), since=visit.now - WINDOW) >= MOST_OF_PAIR:
             visit.form.refuse("", _TOO_MANY)
             return False
@@ -145,7 +152,7 @@ def _factor_page(visit: Visit, secret: str) -> Page:
 
 
 def _status(visit: Visit) -> int:
-    if visit.form.problems.get("") == _TOO_MANY:
+    if visit.form.problems.get("") in (_TOO_MANY, BUSY):
         return 429
     return 422 if visit.form.problems else 200
 

@@ -46,6 +46,7 @@ NOTICES: dict[str, str] = {
     "number-erased": "The number is erased from all messages.",
     "number-erased-partly": "The number is erased, but for what may still be sent. Look again when that is final.",
     "password-set": "Your password is set. Other sessions have ended.",
+    "password-set-sign-in": "Your password is set. Sign in with it, and with a code of your authenticator app.",
     "sessions-ended": "Your other sessions have ended.",
     "second-factor-set": "Signing in now needs a code as well. Other sessions have ended.",
     "second-factor-removed": "Signing in needs no code any more. Other sessions have ended.",

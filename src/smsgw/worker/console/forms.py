@@ -85,6 +85,6 @@ def read_form(raw: bytes) -> Form | None:
         )
     except ValueError:
         return None
-    if any(len(value) > MAX_FIELD or len(name) > 64 or "\0" in value for name, value in pairs):
+    if any(len(value) > MAX_FIELD or len(name) > 64 or "\0" in name + value for name, value in pairs):
         return None
     return Form(pairs)

@@ -30,7 +30,10 @@ MOST_ENTRIES = 50
 _AT = "/console/messages/{tracking_id:str}"
 _VERDICTS = frozenset(each.value for each in Verdict)
 _MOST_NUMBER = 2**31 - 1
-_DIGITS = re.compile(r"\d{7,}")
+_NUMBER = re.compile(
+    r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)|\d(?:[\s().\-/\u2010-\u2013]{0,3}\d){6,}"
+)
+"""What may be a number, also as people write one; our own ids are none."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +134,7 @@ async def _page(console: Console, visit: Visit, *, problem: str = "") -> Page:
         "country": country_of(message.to),
         "reason": reason_words(message.reason),
         "lines": [_line(event, visit) for event in story.events],
-        "attempts": [(each, outcome_words(each.outcome), _masked(each.detail or "", visit)) for each in story.attempts],
+        "attempts": [_attempt(each, visit) for each in story.attempts],
         "explanations": explain(story, console.configured(), default_priority=priority),
         "costs": _costs(story.attempts),
         "form": visit.form,
@@ -165,9 +168,16 @@ def _line(event: Event, visit: Visit) -> Line:
     )
 
 
+def _attempt(attempt: Attempt, visit: Visit) -> tuple[Attempt, str, str]:
+    """Return an attempt with what its provider wrote as this user may see it, its outcome in words, and the detail."""
+    given_id = _masked(attempt.provider_message_id or "", visit)
+    shown = msgspec.structs.replace(attempt, provider_message_id=given_id or None)
+    return shown, outcome_words(attempt.outcome), _masked(attempt.detail or "", visit)
+
+
 def _masked(words: str, visit: Visit) -> str:
     """Return a provider's words as this user may see them: they may quote a number."""
-    return _DIGITS.sub(lambda found: masked(found[0]), words) if visit.is_masked else words
+    return _NUMBER.sub(lambda found: found["id"] or masked(found[0]), words) if visit.is_masked else words
 
 
 def _costs(attempts: Sequence[Attempt]) -> list[str]:

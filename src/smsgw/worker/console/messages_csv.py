@@ -17,8 +17,9 @@ MOST = 100_000
 COLUMNS = ("tracking_id", "created_at", "updated_at", "client_key", "sender", "to", "status", "reason", "provider")
 _MARK = "\ufeff"
 """By it Excel knows UTF-8."""
-_FORMULA = re.compile(r"(^|[,;|\t\r\n])(?= *[=+\-@\uff1d\uff0b\uff0d\uff20\t\r])")
-"""Where a cell begins, also for who cuts it at another separator than the comma."""
+_FORMULA = re.compile(r"(^|[,;|\t\r\n])(?=[ \u00a0\"]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r])")
+"""Where a cell begins, also for who cuts it at another separator than the comma: what looks like a quote within a cell
+may then open and close one."""
 
 
 async def export(
@@ -56,13 +57,17 @@ def _row(message: Message, *, is_masked: bool, has_texts: bool) -> list[str]:
         _time(message.created_at),
         _time(message.updated_at),
         message.client_key,
-        message.sender or "",
+        _sender(message.sender or "", is_masked=is_masked),
         masked(message.to) if is_masked else message.to,
         message.status.value,
         message.reason or "",
         message.provider_final or "",
     ]
     return [*cells, message.text] if has_texts else cells
+
+
+def _sender(sender: str, *, is_masked: bool) -> str:
+    return masked(sender) if is_masked and sender.startswith("+") else sender
 
 
 def _note(words: str) -> bytes:

@@ -1,13 +1,19 @@
 """Passwords: Argon2id with the library's parameters (RFC 9106, low-memory), off the event loop, a few at a time."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 AT_ONCE = 2
 """Hashing takes 64 MiB and some tens of milliseconds of a core each: strangers must not be able to ask for more."""
+MOST_WAITING = 50
+"""So many may wait for their turn to try a password: the next one is told to come back."""
 SHORTEST, LONGEST = 12, 256
+_TELLING_NAME = 4
+"""A name of fewer letters is in many a good sentence."""
 
 
 class Passwords:
@@ -17,6 +23,22 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._of_nobody: str | None = None
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """Let a few at a time count failures, try a password and note the failure: whoever sends many guesses at once
+        is stopped as if he had sent them one after the other. False, at once, when too many wait already."""
+        if self._waiting >= MOST_WAITING:
+            yield False
+            return
+        self._waiting += 1
+        try:
+            async with self._turns:
+                yield True
+        finally:
+            self._waiting -= 1
 
     async def hash(self, password: str) -> str:
         """Return the hash to store."""
@@ -43,6 +65,8 @@ def problem_of_password(password: str, *, name: str) -> str | None:
         return f"must have at least {SHORTEST} characters"
     if len(password) > LONGEST:
         return f"must have at most {LONGEST} characters"
-    if name.casefold() in password.casefold() or len(set(password)) < 5:
+    if len(name) >= _TELLING_NAME and name.casefold() in password.casefold():
+        return "must not have your user name in it"
+    if len(set(password)) < 5:
         return "is too easy to guess"
     return None

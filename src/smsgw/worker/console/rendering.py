@@ -63,7 +63,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": moment, "count": count, "number": masked_number}
+    environment.filters |= {"moment": moment, "count": count, "number": masked_number, "sender": masked_sender}
     environment.globals["asset"] = asset_address
     return environment
 
@@ -86,6 +86,11 @@ def count(number: int) -> str:
 def masked_number(to: str, visit: Visit) -> str:
     """Return a telephone number as this user may see it."""
     return masked(to) if visit.is_masked else to
+
+
+def masked_sender(sender: str, visit: Visit) -> str:
+    """Return a sender as this user may see it: a telephone number may be somebody's own."""
+    return masked_number(sender, visit) if sender.startswith("+") else sender
 
 
 def masked(to: str) -> str:

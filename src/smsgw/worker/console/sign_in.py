@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from ipaddress import IPv6Network
 
 import msgspec
 
@@ -22,6 +23,7 @@ MOST_OF_PAIR, MOST_OF_PEER, MOST_OF_NAME = 5, 20, 100
 name. The last is high, so that a stranger cannot lock somebody out with a few guesses."""
 _WRONG = "Name, password or code is wrong."
 _TOO_MANY = "Too many attempts. Try again in 15 minutes."
+BUSY = "Too many people sign in just now. Try again in a moment."
 _SIGN_IN, _LINK = "/console/sign-in", "/console/link/{token:str}"
 
 
@@ -36,9 +38,8 @@ def routes(console: Console) -> Sequence[Route]:
     async def sign_in(visit: Visit) -> Answer:
         user = await _authenticated(console, visit)
         if user is None:
-            return _form(
-                visit.form, visit.form.text("next"), status=429 if visit.form.problems[""] == _TOO_MANY else 401
-            )
+            status = 401 if visit.form.problems[""] == _WRONG else 429
+            return _form(visit.form, visit.form.text("next"), status=status)
         await console.books.audit_log.note(visit.entry("session.begin", user.name))
         cookies = await begin_session(console, user, is_secure=visit.is_secure, now=visit.now)
         return Redirect(to=_inside(visit.form.text("next")), cookies=cookies)
@@ -66,14 +67,32 @@ def routes(console: Console) -> Sequence[Route]:
 
 async def _authenticated(console: Console, visit: Visit) -> User | None:
     """Return whose name, password and code these are; None, with a complaint, when they are nobody's."""
-    form, people = visit.form, console.books.people
-    name = form.text("name")[:64]
-    marks = (f"pair:{name}|{visit.peer}", f"peer:{visit.peer}", f"name:{name}")
-    since = visit.now - WINDOW
-    failures = await asyncio.gather(*(people.failures(mark, since=since) for mark in marks))
-    if any(found >= most for found, most in zip(failures, (MOST_OF_PAIR, MOST_OF_PEER, MOST_OF_NAME), strict=True)):
-        form.refuse("", _TOO_MANY)
+    name = visit.form.text("name")[:64]
+    marks = (f"pair:{name}|{_place(visit.peer)}", f"peer:{_place(visit.peer)}", f"name:{name}")
+    # Asked once more when it is his turn: others may have failed meanwhile.
+    if await _is_at_end(console, visit, marks):
         return None
+    async with console.passwords.turn() as has_turn:
+        if not has_turn:
+            visit.form.refuse("", BUSY)
+            return None
+        return None if await _is_at_end(console, visit, marks) else await _tried(console, visit, name, marks)
+
+
+async def _is_at_end(console: Console, visit: Visit, marks: Sequence[str]) -> bool:
+    """Whether there were too many failures of these, which is then complained about."""
+    since, people = visit.now - WINDOW, console.books.people
+    failures = await asyncio.gather(*(people.failures(mark, since=since) for mark in marks))
+    is_over = any(
+        found >= most for found, most in zip(failures, (MOST_OF_PAIR, MOST_OF_PEER, MOST_OF_NAME), strict=True)
+    )
+    if is_over:
+        visit.form.refuse("", _TOO_MANY)
+    return is_over
+
+
+async def _tried(console: Console, visit: Visit, name: str, marks: Sequence[str]) -> User | None:
+    form, people = visit.form, console.books.people
     user = await people.user(name)
     is_known = await console.passwords.verify(user.password_hash if user else None, form.text("password"))
     if user is not None and is_known and user.is_active and await _has_code(console, user, visit):
@@ -83,6 +102,11 @@ async def _authenticated(console: Console, visit: Visit) -> User | None:
         await people.note_failure(mark, at=visit.now)
     form.refuse("", _WRONG)
     return None
+
+
+def _place(peer: str) -> str:
+    """Return the address that failures are counted of: of IPv6 the network, within which anybody has any address."""
+    return str(IPv6Network((peer.partition("%")[0], 64), strict=False)) if ":" in peer else peer
 
 
 async def _has_code(console: Console, user: User, visit: Visit) -> bool:
@@ -112,6 +136,9 @@ async def _use_link(console: Console, visit: Visit) -> Answer:
         if not await people.put_user(changed, entry):
             return _link_page(visit, None, status=404)
         user = changed
+        if user.totp_secret is not None:
+            # A link makes up for the password that was lost, not for the second factor.
+            return Redirect(to=_SIGN_IN, notice="password-set-sign-in")
     await people.note_sign_in(user.name, at=visit.now, totp_step=0)
     cookies = await begin_session(console, user, is_secure=visit.is_secure, now=visit.now)
     return Redirect(to="/console", cookies=cookies)
