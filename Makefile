@@ -18,7 +18,7 @@ GATEWAY_TESTS = $(sort $(wildcard tests/unit/gateway tests/*/*gateway*) $(wildca
 WORKER_TESTS = $(sort $(wildcard tests/unit/worker tests/*/*worker* tests/*/*provider* tests/providers) \
 	$(wildcard tests/contract/*queue* tests/contract/*store*))
 
-.PHONY: help dev test test-again test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs site chaos clean
+.PHONY: help dev test test-again test-a test-b check unit bench build up down logs logs-a logs-b lint fmt docs site screenshots chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
