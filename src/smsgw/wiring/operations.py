@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smsgw.core.events import Crashed
 from smsgw.core.phone import Numbers
 from smsgw.core.ports import Observer, Store
 from smsgw.core.traffic import Traffic
@@ -59,11 +60,16 @@ def open_operations(
     )
 
 
-def heard_by(*listeners: Observer) -> Observer:
-    """Return an observer that tells every fact to all of these."""
+def heard_by(first: Observer, *others: Observer) -> Observer:
+    """Return an observer that tells every fact to all of these. What one of the others makes of it, `first` is told as
+    a crash, and who stated the fact never feels: a sum that cannot be made must not cost a message its outcome."""
 
     def tell(fact: Any, /) -> None:
-        for listener in listeners:
-            listener(fact)
+        first(fact)
+        try:
+            for listener in others:
+                listener(fact)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is a bug of the listener)
+            first(Crashed(where="listeners", error=error))
 
     return tell
