@@ -12,7 +12,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     who: str
-    """A user's name; `cli:NAME` for the command line, `key:CLIENT` for the operations API."""
+    """A user's name; `cli:NAME` for the command line."""
     action: str
     """What was done, e.g. `provider.change`, `message.cancel`, `user.create`."""
     subject: str

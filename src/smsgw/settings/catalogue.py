@@ -111,7 +111,7 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             "",
             _W,
             "addresses and networks (CIDR, with commas between) whose X-Forwarded-For is believed when a webhook may "
-            "be called from some addresses only",
+            "be called from some addresses only, and when the console counts guesses; there X-Forwarded-Proto too",
         ),
         Setting("SERVICE_NAME", "server-a / server-b", _B, "`service` in logs and heartbeats"),
         Setting("LOG_LEVEL", "info", _B, "debug, info, warning or error"),

@@ -57,6 +57,19 @@ async def test_a_password_that_cannot_be_is_refused(fields: dict[str, str], fiel
     assert await rig.books.people.user("viewer-0") == before
 
 
+async def test_a_short_name_spoils_no_password() -> None:
+    rig = Rig()
+    await rig.user("e", Role.VIEWER)
+    browser = await rig.browser()
+    await browser.post("/console/sign-in", {"name": "e", "password": PASSWORD})
+
+    answer = await browser.post(
+        f"{_ACCOUNT}/password", {"old_password": PASSWORD, "password": NEW, "password_again": NEW}
+    )
+
+    assert answer.status_code == 303
+
+
 async def test_guessing_the_password_of_an_open_browser_ends_soon() -> None:
     rig = Rig()
     browser = await rig.browser(Role.VIEWER)
