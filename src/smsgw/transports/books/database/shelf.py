@@ -1,6 +1,6 @@
 """What the four books stand on: bounded transactions, the words of the dialect, text that every database takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,11 +32,11 @@ class Shelf:
 
         return await self.transactions.write(operation, int, run)
 
-    async def rows(self, operation: str, query: Any) -> Sequence[Any]:
-        """Return the rows of a query."""
+    async def rows(self, operation: str, query: Any, told: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """Return the rows of a query; `told` are the values of its parameters."""
 
         async def run(connection: AsyncConnection) -> Sequence[Any]:
-            return (await connection.execute(query)).all()
+            return (await connection.execute(query, told)).all()
 
         return await self.transactions.read(operation, len, run)
 
