@@ -1,6 +1,7 @@
 """What every keeper of accounts promises: versions, sessions, links that work once, codes that work once."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -223,6 +224,30 @@ async def test_a_new_link_voids_the_one_before(books: Books) -> None:
 
     assert await books.people.use_link("l1", now=NOW) is None
     assert await books.people.use_link("l2", now=NOW) == _link("l2", purpose=Purpose.SIGN_IN)
+    assert await books.people.link("other", now=NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "is_void"),
+    [({"password_hash": "$other"}, True), ({"is_active": False}, True), ({"role": Role.OPERATOR}, False)],
+    ids=["password", "disabled", "role"],
+)
+async def test_another_password_and_being_disabled_void_a_link(
+    books: Books, change: dict[str, Any], is_void: bool
+) -> None:
+    before = user(role=Role.VIEWER)
+    assert await books.people.put_user(before, None)
+    await books.people.give_link(_link("l1"), None)
+    await books.people.give_link(_link("other", name="bob"), None)
+    changed = msgspec.structs.replace(before, **change)
+
+    refused = await books.people.put_user(msgspec.structs.replace(changed, version=3), None)
+    kept = await books.people.link("l1", now=NOW)
+    taken = await books.people.put_user(msgspec.structs.replace(changed, version=2), None)
+
+    assert (refused, taken) == (False, True)
+    assert kept is not None
+    assert (await books.people.link("l1", now=NOW) is None) is is_void
     assert await books.people.link("other", now=NOW) is not None
 
 

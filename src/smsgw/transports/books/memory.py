@@ -89,6 +89,8 @@ class MemoryPeople:
         if is_working_admin(known) and not any(map(is_working_admin, [user, *others])):
             return False
         self._users[user.name] = _with_sign_ins(user, known) if known else user
+        if known and (known.password_hash != user.password_hash or not user.is_active):
+            self._links = {key: each for key, each in self._links.items() if each.user != user.name}
         self._books.audit_log.add(entry)
         return True
 

@@ -49,8 +49,11 @@ class DatabasePeople:
         async def run(connection: AsyncConnection) -> bool:
             if not is_working_admin(user) and await _is_last_admin(connection, clean(user.name)):
                 return False
+            is_void = await connection.scalar(_voids_links(user))
             if (await connection.execute(statement)).first() is None:
                 return False
+            if is_void:
+                await connection.execute(sa.delete(links).where(links.c.user_name == clean(user.name)))
             if entry is not None:
                 await connection.execute(insert_entry(entry))
             return True
@@ -182,6 +185,14 @@ def _update_user(user: User) -> Any:
         del row["signed_in_at"]
     is_before = sa.and_(known.name == row.pop("name"), known.version == user.version - 1)
     return sa.update(users).where(is_before).values(row).returning(known.name)
+
+
+def _voids_links(user: User) -> sa.Select[Any]:
+    """Ask whether links given before are over with this change: another password was set, or the user is disabled."""
+    known = users.c
+    is_other = known.password_hash.is_distinct_from(user.password_hash)
+    is_over = sa.true() if not user.is_active else is_other
+    return sa.select(known.name).where(known.name == clean(user.name), known.version == user.version - 1, is_over)
 
 
 def _is_good(token_hash: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
