@@ -160,34 +160,25 @@ async def _open_parts(
     gate = StoreGate(store, observer=observer)
     traffic = await transports.traffic(settings.limits_url, quota_prefix=settings.quota_prefix)
     shares = ShareBook(traffic)
-    traffic_book, look = TrafficBook(books.rollups, clock=utc_now), LastLook()
-    observer = heard_by(observer, shares.observe, traffic_book.observe, look.observe)
+    sums, look = TrafficBook(books.rollups, clock=utc_now), LastLook()
+    observer = heard_by(observer, shares.observe, sums.observe, look.observe)
     reports = ReportApplier(store=store, timers=settings.timers, observer=observer, clock=utc_now)
     choosing = _choosing(settings, traffic, config, observer)
     config.listen(choosing.use)
     config.listen(shares.use)
-    calls = Calls(
+    calls = _calls(config, choosing, observer)
+    return _Parts(
+        config, store, books, gate, limits, consumer, traffic, choosing, calls, shares, reports, observer, sums, look
+    )
+
+
+def _calls(config: WorkerConfig, choosing: Choosing, observer: Observer) -> Calls:
+    return Calls(
         providers=config.opened,
         configured=lambda: config.configured,
         planner=choosing.planner,
         observer=observer,
         clock=utc_now,
-    )
-    return _Parts(
-        config,
-        store,
-        books,
-        gate,
-        limits,
-        consumer,
-        traffic,
-        choosing,
-        calls,
-        shares,
-        reports,
-        observer,
-        traffic_book,
-        look,
     )
 
 
@@ -256,13 +247,6 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         dice=random.random,
         **shared,
     )
-    heartbeats = HeartbeatConsumer(
-        consumer=await transports.consumer(settings.queue, settings.queue.heartbeat),
-        **shared,
-        expected_clients=settings.expected_clients_fingerprint,
-        expected_providers=settings.expected_providers_fingerprint,
-        also=config.as_changed,
-    )
     supervisor = Supervisor(gate=gate, observer=observer)
     starting: dict[str, Any] = {"planner": planner, "lanes": lanes, "slots": slots}
     launching = {**starting, "dispatcher": dispatcher, "observer": observer, "clock": utc_now}
@@ -279,7 +263,7 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         lanes=LaneSweeper(router=choosing.router, observer=observer, **starting, **claiming),
         timers=TimerSweeper(dispatcher=dispatcher, **sending),
         reports=reports,
-        heartbeats=heartbeats,
+        heartbeats=await _heartbeats(settings, transports, parts),
         watch=Watch(queue=await transports.queue_admin(settings.queue), **shared),
         retention=RetentionChore(retention=settings.retention, **shared),
         shares=shares,
@@ -287,6 +271,18 @@ async def _loops(settings: WorkerSettings, transports: Transports, parts: _Parts
         sign_ins=SignInSweeper(books.people, idle=settings.console.idle, clock=utc_now),
         runs=_runs(parts),
         config_known=overlay.wait_until_known,
+    )
+
+
+async def _heartbeats(settings: WorkerSettings, transports: Transports, parts: _Parts) -> HeartbeatConsumer:
+    return HeartbeatConsumer(
+        consumer=await transports.consumer(settings.queue, settings.queue.heartbeat),
+        store=parts.store,
+        observer=parts.observer,
+        clock=utc_now,
+        expected_clients=settings.expected_clients_fingerprint,
+        expected_providers=settings.expected_providers_fingerprint,
+        also=parts.config.as_changed,
     )
 
 

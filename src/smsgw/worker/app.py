@@ -55,12 +55,10 @@ class Worker:
         self._intake = intake
         self._consumer = consumer
         self._dispatcher = dispatcher
-        self._rounds = rounds
-        self._lanes = lanes
+        self._rounds, self._lanes = rounds, lanes
         self._planner = planner
         self._timers = timers
-        self._shares = shares
-        self._traffic_book = traffic_book
+        self._shares, self._traffic_book = shares, traffic_book
         self._runs = runs
         self._config_known = config_known
         self._background: dict[str, Callable[[], Awaitable[float]]] = {

@@ -101,7 +101,7 @@ class _Reader:
         counts = whole(providers.values())
         chart = line_chart(
             ident="traffic",
-            title=f"Messages per minute, last {range_.title}",
+            title=f"Messages per minute, {range_.last}",
             unit="messages per minute",
             times=times_of(range_, now),
             series=lines(steps, range_, now),
@@ -111,7 +111,7 @@ class _Reader:
             chart=chart,
             waits=bar_chart(
                 ident="waits",
-                title=f"From acceptance to SENT, last {range_.title}",
+                title=f"From acceptance to SENT, {range_.last}",
                 unit="messages",
                 bars=wait_bars(counts.waits),
             ),

@@ -17,6 +17,8 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
     word: str
     title: str
+    last: str
+    """In words: the last …"""
     length: timedelta
     step: timedelta
     every: int
@@ -29,6 +31,7 @@ RANGES = {
         Range(
             word="1h",
             title="1 hour",
+            last="last hour",
             length=timedelta(hours=1),
             step=timedelta(minutes=1),
             every=5,
@@ -36,6 +39,7 @@ RANGES = {
         Range(
             word="6h",
             title="6 hours",
+            last="last 6 hours",
             length=timedelta(hours=6),
             step=timedelta(minutes=5),
             every=15,
@@ -43,6 +47,7 @@ RANGES = {
         Range(
             word="24h",
             title="24 hours",
+            last="last 24 hours",
             length=timedelta(hours=24),
             step=timedelta(minutes=15),
             every=30,

@@ -129,7 +129,7 @@ async def _figures(console: Console, visit: Visit, name: str) -> dict[str, Any]:
         return {"chart": None, "total": None}
     chart = line_chart(
         ident="provider",
-        title=f"{name}: messages per minute, last {range_.title}",
+        title=f"{name}: messages per minute, {range_.last}",
         unit="messages per minute",
         times=times_of(range_, now),
         series=[each for each in lines(steps, range_, now) if each.name != "accepted"],
