@@ -99,8 +99,8 @@ class People(Protocol):
     async def put_user(self, user: User, entry: AuditEntry | None) -> bool:
         """Insert a user of version 1, or replace the one of `version - 1`, and note the entry with it; False, and
         nothing is changed, when there is another one by now, or when no active admin would be left where there was
-        one. Sessions of other versions are over, and with another password, or
-        disabled, links too; what note_sign_in has noted since the user was read stays noted."""
+        one. Sessions of other versions are over, and with another password, or disabled, links
+        too; what note_sign_in has noted since the user was read stays noted."""
 
     async def note_sign_in(self, name: str, *, at: datetime, totp_step: int) -> bool:
         """Note that somebody has signed in; False when this step's code was used before. The version stays."""
