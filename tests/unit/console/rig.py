@@ -63,7 +63,7 @@ class Rig:
             rules=rules or ConsoleRules(url=ORIGIN),
             **shared,
         )
-        self.app = build_app(
+        self.app: Any = build_app(
             title="worker",
             description="",
             route_handlers=console_handlers(self.console),
