@@ -272,6 +272,38 @@ async def test_many_who_look_at_once_read_the_sums_once(monkeypatch: pytest.Monk
     assert asked == [HOUR] * 2
 
 
+async def test_many_who_look_during_an_outage_wait_for_one_answer_and_the_next_look_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig()
+    browser = await rig.browser(Role.VIEWER)
+    read, asked, is_over = rig.books.rollups.by_country, list[int](), asyncio.Event()
+
+    async def away(grain: int, **_: Any) -> Any:
+        asked.append(grain)
+        await is_over.wait()
+        raise StoreUnavailableError("told to fail")
+
+    beats, looks = rig.store.beats, list[int]()
+
+    async def looked() -> Any:
+        # A look asks for the gateways once it waits for the sums.
+        looks.append(1)
+        if len(looks) == 3:
+            is_over.set()
+        return await beats()
+
+    monkeypatch.setattr(rig.books.rollups, "by_country", away)
+    monkeypatch.setattr(rig.store, "beats", looked)
+    pages = [_words(each.text) for each in await asyncio.gather(*(browser.get(LIVE) for _ in range(3)))]
+    monkeypatch.setattr(rig.books.rollups, "by_country", read)
+    after = _words((await browser.get(LIVE)).text)
+
+    assert asked == [HOUR]
+    assert all("Traffic Cannot be told now: the database does not answer." in page for page in pages)
+    assert "Accepted 0" in after
+
+
 def test_steps_begin_at_round_times_and_end_with_the_present_one() -> None:
     times = times_of(RANGES["6h"], NOW)
 

@@ -80,17 +80,18 @@ class _Reader:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._read: dict[str, tuple[datetime, Traffic]] = {}
-        self._reading = asyncio.Lock()
+        self._read: dict[str, tuple[datetime, asyncio.Task[Traffic]]] = {}
 
     async def traffic(self, range_: Range, now: datetime) -> Traffic:
         """Return what the sums tell. Raises StoreUnavailableError."""
-        async with self._reading:
-            at, known = self._read.get(range_.word, (now, None))
-            if known is None or not 0 <= (now - at).total_seconds() < SHARED_SECONDS:
-                known = await self._traffic(range_, now)
-                self._read[range_.word] = (now, known)
-            return known
+        at, reading = self._read.get(range_.word, (now, None))
+        if reading is None or _is_of_no_use(reading) or not 0 <= (now - at).total_seconds() < SHARED_SECONDS:
+            reading = asyncio.create_task(self._traffic(range_, now))
+            # Also when everybody who asked has gone.
+            reading.add_done_callback(_is_of_no_use)
+            self._read[range_.word] = (now, reading)
+        # One who goes does not take it from the others; its failure is told to all of them at once.
+        return await asyncio.shield(reading)
 
     async def _traffic(self, range_: Range, now: datetime) -> Traffic:
         rollups, since, until = self._console.books.rollups, since_of(range_, now), now + timedelta(minutes=1)
@@ -119,6 +120,10 @@ class _Reader:
             countries=totals(countries, MOST_COUNTRIES),
             countries_since=whole_hours,
         )
+
+
+def _is_of_no_use(reading: asyncio.Task[Traffic]) -> bool:
+    return reading.done() and (reading.cancelled() or reading.exception() is not None)
 
 
 async def _answer(console: Console, reader: _Reader, visit: Visit, *, template: str) -> Answer:
