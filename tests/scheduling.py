@@ -10,25 +10,25 @@ from itertools import zip_longest
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-ONE_AFTER_ANOTHER = "tests/failpoints/"
-"""One rig after another, on one worker: they share servers that take long to start."""
-MANY_PROCESSES = (ONE_AFTER_ANOTHER, "tests/chaos/", "tests/faults/", "tests/invariants/", "tests/journey/")
+ONE_AFTER_ANOTHER = ("tests/failpoints/", "tests/browser/")
+"""Each folder on one worker: its tests share servers, or a browser, that take long to start."""
+MANY_PROCESSES = (*ONE_AFTER_ANOTHER, "tests/chaos/", "tests/faults/", "tests/invariants/", "tests/journey/")
 
 
 class Spread(LoadFileScheduling):
     """A file belongs to one worker, and so does the folder whose rigs share servers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return ONE_AFTER_ANOTHER if nodeid.startswith(ONE_AFTER_ANOTHER) else str(super()._split_scope(nodeid))
+        return scope_of(nodeid)
 
 
 def spread(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests with every file in one piece, and files of many processes evenly between the others."""
     files: dict[str, list[pytest.Item]] = {}
     for item in items:
-        files.setdefault(_scope(item.nodeid), []).append(item)
+        files.setdefault(scope_of(item.nodeid), []).append(item)
     many = [name for name in files if name.startswith(MANY_PROCESSES)]
-    many.sort(key=lambda name: name != ONE_AFTER_ANOTHER)
+    many.sort(key=lambda name: name not in ONE_AFTER_ANOTHER)
     few = [name for name in files if name not in set(many)]
     between = -(-len(few) // max(1, len(many)))
     shares = [few[start : start + between] for start in range(0, len(few), between)] if few else []
@@ -36,5 +36,7 @@ def spread(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     return [item for name in order for item in files[name]]
 
 
-def _scope(nodeid: str) -> str:
-    return ONE_AFTER_ANOTHER if nodeid.startswith(ONE_AFTER_ANOTHER) else nodeid.partition("::")[0]
+def scope_of(nodeid: str) -> str:
+    """Return what goes to one worker together with this test: its folder or its file."""
+    folder = next((each for each in ONE_AFTER_ANOTHER if nodeid.startswith(each)), None)
+    return folder or nodeid.partition("::")[0]
