@@ -16,7 +16,8 @@ BINARIES = ("chromium", "chromium-browser", "google-chrome")
 Open = Callable[..., Watched]
 
 
-@pytest.fixture(scope="session")
+# Of this folder alone: while Playwright is open, no other event loop can run in this process.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One browser of this process; each test has a context, and so cookies, of its own."""
     binary = next(filter(None, map(shutil.which, BINARIES)), None)
@@ -29,7 +30,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def product(tmp_path_factory: Any) -> Iterator[Product]:
     """One `smsgw dev` with some messages in it."""
     directory: Path = tmp_path_factory.mktemp("browser")

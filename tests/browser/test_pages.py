@@ -29,7 +29,7 @@ DARK: dict[str, Any] = {"color_scheme": "dark"}
 WIDE: dict[str, Any] = {"viewport": {"width": 1920, "height": 1080}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def delivered(product: Product) -> str:
     return product.delivered(to=NUMBER, text="Your code is 1234")
 
