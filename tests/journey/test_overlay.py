@@ -46,6 +46,11 @@ def sending(gateway: Process, key: str) -> Any:
     return http.post(f"{gateway.url}/api/v1/sms/send", json=body, headers={"API-Key": key})
 
 
+def _knows(worker: Process, key: str) -> bool:
+    answer = http.get(f"{worker.url}/api/status/00000000-0000-4000-8000-000000000001", headers={"API-Key": key})
+    return answer.status_code == 404
+
+
 def in_force(condition: Callable[[], Any], what: str) -> float:
     """Wait for a change, and return how many seconds it took."""
     began = time.monotonic()
@@ -59,6 +64,8 @@ def test_a_new_key_opens_at_both_workers_and_the_connected_gateway_within_5_s(pr
 
     took = in_force(lambda: sending(connected(product), key).status_code == 202, "the key opens at the gateway")
     tracking_id = sending(connected(product), key).json()["tracking_id"]
+
+    took += in_force(lambda: all(_knows(worker, key) for worker in workers(product)), "the key opens at the workers")
 
     assert (0, "") == (made.returncode, made.stderr)
     assert took < PROMISE

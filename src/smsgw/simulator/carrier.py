@@ -185,10 +185,12 @@ class Carrier:
         """Return 32 hex digits that no other acceptance has."""
         return f"{self._run}{next(self._ids):016x}"
 
-    def book(self, entry: Entry, behaviour: Behaviour) -> None:
-        """Write an acceptance into the books."""
+    def book(self, entry: Entry, behaviour: Behaviour) -> bool:
+        """Write an acceptance into the books; False when they did not take it: then it is none."""
+        if not self._around.journal.accept(entry, behaviour.reports[0] if behaviour.reports else None):
+            return False
         self.ledger.add(entry)
-        self._around.journal.accept(entry, behaviour.reports[0] if behaviour.reports else None)
+        return True
 
     def take_up(self, entry: Entry, status: str) -> None:
         """Report what an earlier run accepted and did not report."""
@@ -222,6 +224,8 @@ class Carrier:
         if behaviour.is_lost:
             return await self._hang(receive)
         entry = self._accept(message, tongue, fate)
+        if entry is None:
+            return tongue.refused(500, "INTERNAL", _REFUSED)
         if behaviour.is_reported_first:
             for status in behaviour.reports:
                 await self._around.reporter.report_now(self._webhook, entry, status)
@@ -233,10 +237,11 @@ class Carrier:
             return NAMELESS
         return tongue.accepted(entry, message, behaviour.status)
 
-    def _accept(self, message: Any, tongue: Tongue, fate: Fate) -> Entry:
+    def _accept(self, message: Any, tongue: Tongue, fate: Fate) -> Entry | None:
         behaviour, around = fate.behaviour, self._around
         entry = tongue.note(message, token=self.new_token(), at=around.clock(), provider=self.name)
-        self.book(entry, behaviour)
+        if not self.book(entry, behaviour):
+            return None
         if not behaviour.is_reported_first:
             for later, status in enumerate(behaviour.reports):
                 # The same report twice may race itself; two different ones keep their order.

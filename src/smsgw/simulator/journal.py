@@ -1,5 +1,6 @@
 """What simulated carriers still know after their process was killed: JSON lines, written before the answer."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -47,12 +48,12 @@ class Journal:
         waiting = [(line.accepted, line.will_report) for line in self._lines]
         return [(entry, status) for entry, status in waiting if entry and status and entry.message_id not in done]
 
-    def accept(self, entry: Entry, will_report: str | None) -> None:
-        """Note an acceptance."""
-        self._write(Line(accepted=entry, will_report=will_report))
+    def accept(self, entry: Entry, will_report: str | None) -> bool:
+        """Note an acceptance; False when the disk did not take it."""
+        return self._write(Line(accepted=entry, will_report=will_report))
 
     def report(self, entry: Entry) -> None:
-        """Note that a report was taken."""
+        """Note that a report was taken. What could not be noted is reported again after a restart."""
         self._write(Line(reported=entry.message_id))
 
     def reset(self, provider: str) -> None:
@@ -64,9 +65,19 @@ class Journal:
         if self._file:
             self._file.close()
 
-    def _write(self, line: Line) -> None:
-        if self._file:
-            self._file.write(msgspec.json.encode(line) + b"\n")
+    def _write(self, line: Line) -> bool:
+        """Write a line whole or not at all, so that the next one can be read."""
+        if self._file is None:
+            return True
+        encoded = msgspec.json.encode(line) + b"\n"
+        at = self._file.tell()
+        with suppress(OSError):
+            if self._file.write(encoded) == len(encoded):
+                return True
+        with suppress(OSError):
+            self._file.truncate(at)
+            self._file.seek(at)
+        return False
 
 
 def _read(path: Path) -> list[Line]:
