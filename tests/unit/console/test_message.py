@@ -135,7 +135,9 @@ async def test_what_stands_in_a_story_cannot_become_markup() -> None:
     assert "&lt;script&gt;alert(1)" in answer.text
 
 
-@pytest.mark.parametrize("address", ["9e1651e5-536d-454c-b29a-7d372699c07c", "nonsense", "{00000000-0000-4000-8000-000000000001}"])
+@pytest.mark.parametrize(
+    "address", ["9e1651e5-536d-454c-b29a-7d372699c07c", "nonsense", "{00000000-0000-4000-8000-000000000001}"]
+)
 async def test_there_is_no_page_of_a_message_that_is_not_there(address: str) -> None:
     rig = Rig()
     browser = await rig.browser(Role.OPERATOR)
