@@ -74,8 +74,10 @@ docs: $(VENV)/.dev ## write the generated reference pages anew
 site: $(VENV)/.dev ## build the documentation as a site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
 
-screenshots: $(VENV)/.dev ## take the pictures of the console that the docs show (needs chromium)
-	SMSGW_SCREENSHOTS=docs/images/console $(BIN)/pytest -q -n 0 tests/browser/test_pages.py -k "operator or phone"
+screenshots: $(VENV)/.dev ## take pictures of the console, and renew those that the docs show (needs chromium)
+	SMSGW_SCREENSHOTS=artefacts/screenshots $(BIN)/pytest -q -n 0 tests/browser/test_pages.py -k "operator or phone"
+	cp artefacts/screenshots/dashboard.png docs/how-to/console-dashboard.png
+	cp artefacts/screenshots/message.png docs/how-to/console-message.png
 
 bench: $(VENV)/.dev ## measure the production set beside the reference (about ten minutes; ARGS="--save name")
 	$(BIN)/python bench/run.py $(ARGS)
