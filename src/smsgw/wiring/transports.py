@@ -18,6 +18,7 @@ from smsgw.settings import QueueSettings, SettingsError
 if TYPE_CHECKING:
     from smsgw.transports.sql import Database
 
+LET_GO_SECONDS = 1.0
 _AMQP = ("amqp", "amqps")
 _REDIS = ("redis", "rediss", "unix")
 
@@ -102,12 +103,10 @@ class Transports:
         watching = {asyncio.ensure_future(opened.watch()) for opened in self._opened}
         stopped = asyncio.ensure_future(stop.wait())
         done, running = await asyncio.wait({*watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
-            task.cancel()
-        results = await asyncio.gather(*watching, stopped, return_exceptions=True)
-        for task, result in zip((*watching, stopped), results, strict=True):
-            if task in done and isinstance(result, Exception):
-                raise SettingsError(str(result)) from result
+        await _let_go(running)
+        for task in done:
+            if error := task.exception():
+                raise SettingsError(str(error)) from error
 
     def _link(self, url: str) -> Any:
         """Return the link to a Redis, opened once per process: one outage is stated once."""
@@ -154,6 +153,15 @@ class Transports:
             queue = resolve_name("smsgw.transports.queues.database:DatabaseQueue")
             self._queues[settings.url] = queue(settings, self.database(settings.url), clock=self._clock)
         return self._queues[settings.url]
+
+
+async def _let_go(watching: set[asyncio.Future[Any]]) -> None:
+    """Stop watching, and wait for that a moment only: redis-py loses a cancellation that comes while it connects, and
+    such a watch ends no sooner than its transport is closed, which is what the caller goes on to."""
+    for each in watching:
+        each.cancel()
+    if watching:
+        await asyncio.wait(watching, timeout=LET_GO_SECONDS)
 
 
 @contextmanager
