@@ -1,7 +1,6 @@
 """What the console and the command line do to clients and keys: from a wish to the rows that are written."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ from smsgw.core.client_book import FIELDS, ClientRow, KeyRow
 from smsgw.core.overlay import Kind, OverlayRow
 from smsgw.core.overlay_changes import ClientChange, KeyChange
 
-PUBLIC_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 KEY_PREFIX = "smsgw_"
 HINT_LENGTH = 12
 """Of the 49 characters of a key: enough to tell keys apart, nothing to guess the rest from."""

@@ -14,7 +14,7 @@ from smsgw.core.sender import problem_of_senders
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _STRANGE_FIELD = re.compile(r"unknown field `(?![a-z_]{1,16}`).*`", re.DOTALL)
-_PUBLIC_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+PUBLIC_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_KEY_LENGTH = 255
 
 
@@ -119,7 +119,7 @@ def _digest_of(key: str, number: int) -> bytes:
 def _client(entry: ClientConfig, digest: bytes, number: int) -> Client:
     if unknown := set(entry.scopes) - SCOPES:
         raise ClientConfigError(f"entry {number} ({entry.name}): unknown scope {min(unknown)!r}")
-    if entry.id is not None and not _PUBLIC_ID.fullmatch(entry.id):
+    if entry.id is not None and not PUBLIC_ID.fullmatch(entry.id):
         raise ClientConfigError(f"entry {number} ({entry.name}): an id is 1 to 64 of A-Z a-z 0-9 . _ -")
     if problem := problem_of_senders(entry.senders or ()):
         raise ClientConfigError(f"entry {number} ({entry.name}): {problem}")

@@ -9,7 +9,6 @@ from smsgw.core.books import Books
 from smsgw.core.client_book import ClientBook, ClientRow, KeyRow, client_book
 from smsgw.core.client_changes import (
     KEY_PREFIX,
-    PUBLIC_ID,
     Hand,
     NewKey,
     Plan,
@@ -17,6 +16,7 @@ from smsgw.core.client_changes import (
     create_client,
     revoke_key,
 )
+from smsgw.core.keys import PUBLIC_ID
 from smsgw.core.merging import after, problem_of_change
 from smsgw.core.routing import Strategy
 from smsgw.settings import SettingsError, documents, parse_clients

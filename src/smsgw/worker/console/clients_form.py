@@ -3,8 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from smsgw.core.client_changes import PUBLIC_ID
-from smsgw.core.keys import SCOPES
+from smsgw.core.keys import PUBLIC_ID, SCOPES
 from smsgw.core.sender import problem_of_senders
 from smsgw.worker.console.forms import Form
 
