@@ -1,5 +1,6 @@
 """What the store in dictionaries forgets; its keys are the places of messages in the order in which they came."""
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from smsgw.core.message import Attempt, Event, Message
 from smsgw.transports.stores.memory_inbox import Parked
 
 
-class MemoryCare:
+class MemoryCare(ABC):
     """The part of MemoryStore that is the port DataCare."""
 
     messages: dict[UUID, Message]
@@ -30,8 +31,9 @@ class MemoryCare:
     events: dict[UUID, list[Event]]
     inbox: dict[tuple[str, str], Parked]
 
+    @abstractmethod
     def _check(self) -> None:
-        raise NotImplementedError
+        """Raise as an outage would, if told to."""
 
     async def retire(self, what: Kept, *, before: datetime, now: datetime, limit: int) -> Retired | None:
         """See the port."""
