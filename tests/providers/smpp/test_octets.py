@@ -153,10 +153,12 @@ def test_what_is_cut_off_is_none_and_never_an_error(octets: str) -> None:
 
 @given(body=st.binary(max_size=300))
 def test_noise_is_never_an_error(body: bytes) -> None:
-    for decode in (smpp.decode_message, smpp.decode_data, smpp.decode_bind):
-        decode(body)
-    smpp.decode_tlvs(body, 0)
-    smpp.decode_id(body)
+    found = [decode(body) for decode in (smpp.decode_message, smpp.decode_data, smpp.decode_bind)]
+    tlvs, message_id = smpp.decode_tlvs(body, 0), smpp.decode_id(body)
+
+    assert all(each is None or isinstance(each, msgspec.Struct) for each in found)
+    assert all(0 <= tag <= 0xFFFF and value in body for tag, value in tlvs or ())
+    assert message_id is None or message_id in body
 
 
 @given(
