@@ -12,11 +12,10 @@ import pytest
 
 from smsgw.core.message import Message, Status
 from smsgw.core.people import Role
-from smsgw.core.phone import Numbers
+from smsgw.core.phone import Numbers, mask
 from smsgw.core.ports import RequestFilter, RequestPage, StoreUnavailableError
 from smsgw.worker.console import messages_csv
 from smsgw.worker.console.messages_csv import CHUNK, cell, export
-from smsgw.worker.console.rendering import masked
 from smsgw.worker.http.operations import Rule
 from tests.unit.console.rig import Rig
 from tests.unit.worker_http import operating
@@ -68,7 +67,7 @@ async def test_a_viewer_sees_numbers_masked_and_may_not_search_by_one() -> None:
     asked = await browser.get("/console/messages?find=%2B4915112345678")
 
     assert NUMBER not in listed.text
-    assert masked(NUMBER) in listed.text
+    assert mask(NUMBER) in listed.text
     assert asked.status_code == 422
     assert "searching by number needs the role operator" in asked.text
 
@@ -250,7 +249,7 @@ async def test_a_viewers_export_is_masked_and_never_has_texts() -> None:
 
     assert NUMBER not in plain.text
     assert "Your code" not in plain.text
-    assert f"'{masked(NUMBER)}" in plain.text
+    assert f"'{mask(NUMBER)}" in plain.text
     assert texts.status_code == 422
     assert "texts need the role operator" in texts.text
 

@@ -15,12 +15,12 @@ from smsgw.core.explaining import explain
 from smsgw.core.message import Attempt, Event, EventType, Message, Status
 from smsgw.core.operator_actions import NotPossible, Verdict, cancel, copy_id, resend, resend_warning
 from smsgw.core.people import Role
+from smsgw.core.phone import mask
 from smsgw.core.ports import StoreUnavailableError, Story
 from smsgw.core.wording import event_words, outcome_words, reason_words
 from smsgw.worker.console.answers import Answer, NoSuchPageError, Page, Redirect
 from smsgw.worker.console.console import Console
 from smsgw.worker.console.noted import note, state_lost
-from smsgw.worker.console.rendering import masked
 from smsgw.worker.console.routes import Route, action, page
 from smsgw.worker.console.visit import Visit
 from smsgw.worker.http.status import uuid_of
@@ -177,7 +177,7 @@ def _attempt(attempt: Attempt, visit: Visit) -> tuple[Attempt, str, str]:
 
 def _masked(words: str, visit: Visit) -> str:
     """Return a provider's words as this user may see them: they may quote a number."""
-    return _NUMBER.sub(lambda found: found["id"] or masked(found[0]), words) if visit.is_masked else words
+    return _NUMBER.sub(lambda found: found["id"] or mask(found[0]), words) if visit.is_masked else words
 
 
 def _costs(attempts: Sequence[Attempt]) -> list[str]:

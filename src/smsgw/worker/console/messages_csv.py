@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
 from smsgw.core.message import Message
+from smsgw.core.phone import mask
 from smsgw.core.ports import Store, StoreUnavailableError
 from smsgw.core.records import RequestFilter, RequestPage
-from smsgw.worker.console.rendering import masked
 
 CHUNK = 500
 MOST = 100_000
@@ -58,7 +58,7 @@ def _row(message: Message, *, is_masked: bool, has_texts: bool) -> list[str]:
         _time(message.updated_at),
         message.client_key,
         _sender(message.sender or "", is_masked=is_masked),
-        masked(message.to) if is_masked else message.to,
+        mask(message.to) if is_masked else message.to,
         message.status.value,
         message.reason or "",
         message.provider_final or "",
@@ -67,7 +67,7 @@ def _row(message: Message, *, is_masked: bool, has_texts: bool) -> list[str]:
 
 
 def _sender(sender: str, *, is_masked: bool) -> str:
-    return masked(sender) if is_masked and sender.startswith("+") else sender
+    return mask(sender) if is_masked and sender.startswith("+") else sender
 
 
 def _note(words: str) -> bytes:

@@ -9,9 +9,9 @@ from smsgw.core.body import Malformed
 from smsgw.core.direct_request import DirectRequest, read_direct_request
 from smsgw.core.events import OperatorActed
 from smsgw.core.failure import Outcome
+from smsgw.core.phone import mask
 from smsgw.core.ports import LimitsUnavailableError
 from smsgw.worker.console.console import Console
-from smsgw.worker.console.rendering import masked
 from smsgw.worker.console.visit import Visit
 from smsgw.worker.direct import AtLimit, Done, Order
 
@@ -57,7 +57,7 @@ async def send_test(console: Console, visit: Visit, name: str) -> Answered | Non
         visit.form.refuse("", "Nothing was sent: the provider is not active.")
         return None
     order = Order(tracking_id=tracking_id, client_key=CLIENT, provider=name, to=given.to, text=given.text)
-    after = {"to": masked(given.to), "tracking_id": str(tracking_id)}
+    after = {"to": mask(given.to), "tracking_id": str(tracking_id)}
     # Before the call: what was sent is in the log even when nobody lived to see the answer.
     await console.books.audit_log.note(visit.entry("provider.test", name, after=after))
     console.observer(OperatorActed(action="direct.send", client_key=CLIENT, provider=name))

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from smsgw import __version__
+from smsgw.core.phone import mask
 from smsgw.worker.console.answers import NOTICES
 from smsgw.worker.console.visit import Visit
 
@@ -85,17 +86,12 @@ def count(number: int) -> str:
 
 def masked_number(to: str, visit: Visit) -> str:
     """Return a telephone number as this user may see it."""
-    return masked(to) if visit.is_masked else to
+    return mask(to) if visit.is_masked else to
 
 
 def masked_sender(sender: str, visit: Visit) -> str:
     """Return a sender as this user may see it: a telephone number may be somebody's own."""
     return masked_number(sender, visit) if sender.startswith("+") else sender
-
-
-def masked(to: str) -> str:
-    """Return a number with its middle hidden, as the logs show it."""
-    return f"{to[:4]}{'•' * max(0, len(to) - 6)}{to[-2:]}" if len(to) > 6 else "•" * len(to)
 
 
 def csrf_field(visit: Visit) -> Markup:
